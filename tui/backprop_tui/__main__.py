@@ -1,0 +1,7 @@
+"""``python -m backprop_tui``."""
+
+import sys
+
+from backprop_tui.cli import main
+
+sys.exit(main())

@@ -1,0 +1,224 @@
+"""Makes the changes that the debugger asks for, and tells what can be changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch.optim import Optimizer
+
+from backprop_tui.debuggee import checkpoint
+from backprop_tui.debuggee.changes import ChangeError, Changes
+from backprop_tui.debuggee.changes.fork import preview_in_fork, tried
+from backprop_tui.debuggee.changes.loss import FUNCTIONS, accepts
+from backprop_tui.debuggee.changes.optimizer import choices, convert, convert_on_construction
+from backprop_tui.debuggee.changes.parsing import parse_optimizer
+from backprop_tui.debuggee.changes.rates import set_hyperparameter, set_lr
+from backprop_tui.debuggee.changes.registry import Registry
+from backprop_tui.debuggee.changes.schedule import stepping
+from backprop_tui.debuggee.changes.value import set_value
+from backprop_tui.debuggee.engine import Engine
+from backprop_tui.debuggee.inspection import Inspection
+from backprop_tui.debuggee.observer import Observer
+from backprop_tui.debuggee.recorder import rates_of
+
+Message = dict[str, Any]
+Answer = tuple[str, str]
+"""(chip, sentence): an empty chip means that all is as the script has it."""
+
+
+class Alterations:
+    """The changes of one process, with the state that they need."""
+
+    def __init__(
+        self, engine: Engine, observer: Observer, changes: Changes, registry: Registry, inspection: Inspection
+    ) -> None:
+        self.engine = engine
+        self.observer = observer
+        self.changes = changes
+        self.registry = registry
+        self.inspection = inspection
+        self._pending: list[Message] = []
+        self._makers: dict[str, Callable[[Any], Answer]] = {
+            "zero_grad": self._zero_grad,
+            "loss": self._loss,
+            "optimizer": self._optimizer,
+            "lr": self._lr,
+            "hyperparameter": self._hyperparameter,
+            "scheduler": self._scheduler,
+            "backward_gradient": self._backward_gradient,
+            "set": self._set,
+        }
+
+    # commands at a stop
+    def change(self, message: Message) -> Message:
+        """Make one change. Raises ChangeError, and then nothing has changed."""
+        if any(op.kind == "step" for op in self.engine.open):
+            raise ChangeError("not inside optimizer.step: step out of it first (f)")
+        chip, sentence = self.make(message["kind"], message["value"])
+        return {"chip": chip, "message": sentence}
+
+    def make(self, kind: str, value: Any) -> Answer:
+        """Make a change of a kind."""
+        maker = self._makers.get(kind)
+        if maker is None:
+            raise ChangeError(f"there is no change {kind!r}: choose from {', '.join(self._makers)}")
+        answer = maker(value)
+        for op in self.engine.open:
+            op.record = op.record if op.kind not in ("update", "clear") else None
+        return answer
+
+    def choices(self, message: Message) -> list[str]:
+        """The losses that the script's data allow, or the optimizers it can have."""
+        if message["kind"] == "optimizer":
+            return choices(self._chosen_optimizer(), self.registry)
+        if self.observer.last_loss is None:
+            return list(FUNCTIONS)
+        return accepts(*self.observer.last_loss)
+
+    def plan(self, message: Message) -> Message | None:
+        """The learning rates ahead, from a copy in which the schedulers were stepped."""
+        if self.changes.scheduler_off or checkpoint.obstacle() is not None:
+            return None
+        plans = preview_in_fork(self.registry, message["steps"])
+        return plans[0] if plans else None
+
+    def toggles(self) -> Message:
+        """The present settings."""
+        optimizers = self.registry.optimizers()
+        schedulers = [item for optimizer in optimizers for item in stepping(optimizer, self.registry)]
+        names = " + ".join(dict.fromkeys(type(item).__name__ for item in schedulers)) or None
+        rates = rates_of(optimizers[0]) if optimizers else []
+        loss = self.changes.loss
+        return {
+            "zero_grad": self.changes.zero_grad.mode,
+            "loss": (loss.name if loss is not None else None) or self.observer.loss_name,
+            "optimizer": " + ".join(type(item).__name__ for item in optimizers) or None,
+            "lr": rates[0] if rates else None,
+            "scheduler": "off" if names and self.changes.scheduler_off else names,
+            "backward_gradient": self.changes.backward_gradient,
+        }
+
+    # changes from before, on a replay
+    def expect(self, pending: list[Message]) -> None:
+        """Changes to make again when their time comes; those of time (0, 0) at once."""
+        self._pending = sorted(pending, key=lambda change: change.get("time") or [0, 0])
+        while self._pending and not self._pending[0].get("time"):
+            first = self._pending.pop(0)
+            self.before_script(first["kind"], first["value"])
+        self.engine.on_begin = self._again if self._pending else None
+
+    def _again(self, op: Any) -> None:
+        while self._pending and [op.landmark, op.index] >= self._pending[0]["time"]:
+            change = self._pending.pop(0)
+            self.engine.quiet += 1
+            try:
+                self.make(change["kind"], change["value"])
+            finally:
+                self.engine.quiet -= 1
+        if not self._pending:
+            self.engine.on_begin = None
+
+    def before_script(self, kind: str, value: Any) -> None:
+        """A change asked for on the command line: in force from the first line."""
+        if kind == "optimizer":
+            wanted, given = parse_optimizer(value, self.registry)
+            self._on_made(convert_on_construction(wanted, given, self.registry))
+        elif kind == "lr":
+            self._on_made(lambda optimizer: set_lr(optimizer, value, self.registry))
+        elif kind == "set":
+            self._set_later(value)
+        else:
+            self.make(kind, value)
+
+    def _on_made(self, action: Callable[[Optimizer], Any]) -> None:
+        before = self.registry.on_made
+
+        def made(optimizer: Optimizer) -> None:
+            if before is not None:
+                before(optimizer)
+            action(optimizer)
+
+        self.registry.on_made = made
+
+    def _set_later(self, value: Message) -> None:
+        """Set an element when the training loop begins: then the tensor has its name."""
+        self.engine.at_training.append(lambda: self._set(value))
+
+    # each kind
+    def _zero_grad(self, mode: str) -> Answer:
+        self.changes.set_zero_grad(mode)
+        return ("" if mode == "on" else f"zero_grad {mode}", "")
+
+    def _loss(self, value: Message) -> Answer:
+        name, reduction = value.get("name"), value.get("reduction")
+        present = self.changes.loss
+        if present is not None:
+            name = name or present.name
+            reduction = reduction or present.reduction
+        if value.get("name") is None and value.get("reduction") is None:
+            name = reduction = None
+        self._check_loss(name)
+        self.changes.set_loss(name, reduction)
+        notice = None
+        if self.changes.loss is not None and self.observer.last_loss is not None:
+            notice = self.changes.loss.notice(*self.observer.last_loss)
+        words = [word for word in (name, reduction) if word]
+        return (f"loss {' '.join(words)}" if words else "", notice or "")
+
+    def _check_loss(self, name: str | None) -> None:
+        last = self.observer.last_loss
+        if name is None or last is None:
+            return
+        allowed = accepts(*last)
+        if name not in allowed:
+            raise ChangeError(f"{name} does not fit the script's data: choose from {', '.join(allowed)}")
+
+    def _optimizer(self, text: str) -> Answer:
+        optimizer = self._chosen_optimizer()
+        if optimizer is None:
+            raise ChangeError("the script has no optimizer")
+        wanted, given = parse_optimizer(text, self.registry)
+        if checkpoint.obstacle() is None:
+            tried(self.registry, optimizer, lambda: convert(optimizer, wanted, given, self.registry))
+        return text, convert(optimizer, wanted, given, self.registry)
+
+    def _chosen_optimizer(self) -> Optimizer | None:
+        optimizers = self.registry.optimizers()
+        return optimizers[0] if optimizers else None
+
+    def _lr(self, value: Any) -> Answer:
+        return self._for_all(lambda optimizer: set_lr(optimizer, value, self.registry), f"lr {value}")
+
+    def _hyperparameter(self, value: Message) -> Answer:
+        name, to = value["name"], value["value"]
+        chip = f"{name} {to}"
+        return self._for_all(lambda optimizer: set_hyperparameter(optimizer, name, to, self.registry), chip)
+
+    def _for_all(self, action: Callable[[Optimizer], str], chip: str) -> Answer:
+        sentences = [action(optimizer) for optimizer in self.registry.optimizers()]
+        if not sentences:
+            raise ChangeError("the script has no optimizer")
+        return chip, " ".join(dict.fromkeys(sentences))
+
+    def _scheduler(self, word: str) -> Answer:
+        if word not in ("on", "off"):
+            raise ChangeError(f"scheduler is on or off, not {word!r}")
+        self.changes.set_scheduler(word == "on")
+        return ("scheduler off" if word == "off" else "", "")
+
+    def _backward_gradient(self, on: bool) -> Answer:
+        self.changes.backward_gradient = bool(on)
+        return ("backward(gradient=loss)" if on else "", "")
+
+    def _set(self, value: Message) -> Answer:
+        try:
+            tensor = self.inspection.find(value["name"], value.get("attr", "value"))
+        except LookupError as error:
+            raise ChangeError(str(error)) from None
+        if tensor is None:
+            raise ChangeError(f"{value['name']} has no {value.get('attr')} now")
+        result = set_value(tensor, value["index"], value["to"])
+        where = f"[{','.join(map(str, value['index']))}]" if value["index"] else ""
+        part = "" if value.get("attr", "value") == "value" else f".{value['attr']}"
+        return f"{value['name']}{part}{where} = {result}", ""

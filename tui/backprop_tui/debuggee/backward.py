@@ -1,0 +1,204 @@
+"""Sees every backward pass, node by node.
+
+All of them (`Tensor.backward`, `autograd.backward`, `autograd.grad`, a checkpoint's recomputation,
+`torch.func.grad`) enter autograd's engine through one Python function. Every node that can be
+reached from the roots gets a hook before it (its incoming gradients) and one after it (its outgoing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+import torch
+
+from backprop_tui.debuggee import private
+from backprop_tui.debuggee.engine import Engine
+from backprop_tui.debuggee.observer import Observer, address_of
+from backprop_tui.debuggee.op import Op
+from backprop_tui.protocol import OPERATION, PHASE
+
+
+class Backward:
+    """The patches around autograd's engine."""
+
+    def __init__(self, engine: Engine, observer: Observer) -> None:
+        self.engine = engine
+        self.observer = observer
+        self._depth = 0
+
+    def install(self) -> None:
+        """Patch the engine's entry and what calls it."""
+        private.wrap_engine(self._wrap_engine)
+        torch.Tensor.backward = self._outside_modes(torch.Tensor.backward)  # type: ignore[method-assign]
+        torch.autograd.backward = self._outside_modes(torch.autograd.backward)
+        torch.autograd.grad = self._outside_modes(torch.autograd.grad)
+        apply = torch.autograd.Function.apply.__func__  # type: ignore[attr-defined]
+        torch.autograd.Function.apply = classmethod(self._wrap_apply(apply))  # type: ignore[assignment, method-assign]
+
+    def _outside_modes(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Call with our mode off the stack, so that the call is not one torch function as a whole.
+
+        After it the stack is what observation wants by then: a landmark may have switched it.
+        """
+        observer, engine = self.observer, self.engine
+
+        @wraps(original)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if not observer.stacked or not engine.ours() or engine.in_function:
+                return original(*args, **kwargs)
+            private.remove(observer)
+            observer.stacked = False
+            try:
+                return original(*args, **kwargs)
+            finally:
+                observer.sync()
+
+        return call
+
+    def _wrap_engine(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        engine = self.engine
+
+        @wraps(original)
+        def run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
+            if not engine.ours() or private.inside_transform():
+                return original(t_outputs, *args, **kwargs)
+            run = self._observed if engine.observing else self._unobserved
+            self._depth += 1
+            try:
+                if self._depth == 1:
+                    args = self.observer.changes.gradient_arguments(t_outputs, args)
+                result = run(original, t_outputs, args, kwargs)
+            finally:
+                self._depth -= 1
+            if self._depth == 0:
+                engine.backward_done(t_outputs)
+            return result
+
+        return run_backward
+
+    def _unobserved(self, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
+        return original(t_outputs, *args, **kwargs)
+
+    def _observed(self, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
+        engine = self.engine
+        name = "backward" if kwargs.get("accumulate_grad") else "grad"
+        op = engine.begin(PHASE if self._depth == 1 else OPERATION, "backward", name, list(t_outputs))
+        hooks = Hooks(engine)
+        hooks.install(t_outputs)
+        if self._depth == 1:
+            self.observer.leaves = {address_of(leaf): leaf for leaf in hooks.leaves}
+        try:
+            result = self._with_mode(original, t_outputs, args, kwargs)
+        except BaseException as error:
+            engine.fail(op, error)
+            raise
+        finally:
+            hooks.remove()
+        engine.end(op, result)
+        return result
+
+    def _with_mode(self, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
+        """Operations inside a node (custom functions, recomputation) are to be seen too."""
+        observer = self.observer
+        push = not private.stacked(observer)
+        if push:
+            private.push_below(observer)
+        try:
+            return original(t_outputs, *args, **kwargs)
+        finally:
+            if push:
+                private.remove(observer)
+
+    def _wrap_apply(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """A custom function's `apply` is no torch function: announce it ourselves."""
+        engine = self.engine
+
+        @wraps(original)
+        def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+            if not engine.observing or not engine.ours() or not self.observer.stacked:
+                return original(cls, *args, **kwargs)
+            op = engine.begin(OPERATION, "op", cls.__name__, (args, kwargs))
+            try:
+                result = original(cls, *args, **kwargs)
+            except BaseException as error:
+                engine.fail(op, error)
+                raise
+            engine.recorder.made_nodes(op, private.sequence_number())
+            engine.end(op, result)
+            return result
+
+        return apply
+
+
+class Hooks:
+    """The hooks of one backward pass.
+
+    They hold numbers and strings only, never a node or a tensor: a cycle through C++ would leak
+    the whole graph.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.leaves: list[torch.Tensor] = []
+        self._handles: list[Any] = []
+        self._open: list[Op] = []
+
+    def install(self, roots: Any) -> None:
+        """Hook every node that the roots' gradients can reach."""
+        engine = self.engine
+        engine.quiet += 1
+        try:
+            for node in _reachable(roots):
+                self._hook(node)
+        finally:
+            engine.quiet -= 1
+
+    def _hook(self, node: Any) -> None:
+        kind = type(node).__name__
+        if kind == "AccumulateGrad":
+            self.leaves.append(node.variable)
+            before = partial(self._accumulate_begins, len(self.leaves) - 1)
+        else:
+            before = partial(self._node_begins, kind, private.node_sequence(node))
+        self._handles.append(node.register_prehook(before))
+        self._handles.append(node.register_hook(self._ends))
+
+    def _node_begins(self, name: str, sequence: int, grad_outputs: Any) -> None:
+        if not self.engine.quiet:
+            self._open.append(self.engine.begin(OPERATION, "node", name, (sequence, None, grad_outputs)))
+
+    def _accumulate_begins(self, index: int, grad_outputs: Any) -> None:
+        if not self.engine.quiet:
+            inputs = (0, self.leaves[index], grad_outputs)
+            self._open.append(self.engine.begin(OPERATION, "accumulate", "AccumulateGrad", inputs))
+
+    def _ends(self, grad_inputs: Any, grad_outputs: Any) -> None:
+        if self._open:
+            op = self._open.pop()
+            self.engine.end(op, grad_inputs)
+            op.inputs = None
+
+    def remove(self) -> None:
+        """Take the hooks off: nodes of leaves outlive the pass."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self.leaves = []
+
+
+def _reachable(roots: Any) -> list[Any]:
+    """Every autograd node from the roots down, each once."""
+    stack = [root if not isinstance(root, torch.Tensor) else private.gradient_node(root) for root in roots]
+    stack = [getattr(node, "node", node) for node in stack]
+    seen: set[Any] = set()
+    found = []
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        found.append(node)
+        stack.extend(child for child, _ in node.next_functions)
+    return found

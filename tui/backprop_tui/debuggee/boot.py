@@ -1,0 +1,195 @@
+"""Starts a debuggee: torch, the patches, and the root checkpoint from which every run begins."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from time import perf_counter
+from typing import Any
+
+import torch
+import torch.utils.data
+
+from backprop_tui.debuggee import private
+from backprop_tui.debuggee.altering import Alterations
+from backprop_tui.debuggee.backward import Backward
+from backprop_tui.debuggee.changes import ChangeError, Changes
+from backprop_tui.debuggee.changes.registry import Registry, install
+from backprop_tui.debuggee.channel import Channel
+from backprop_tui.debuggee.checkpoint import Checkpoints
+from backprop_tui.debuggee.engine import Engine
+from backprop_tui.debuggee.inspection import Inspection
+from backprop_tui.debuggee.loader import keep_in_process
+from backprop_tui.debuggee.modules import ModuleCalls
+from backprop_tui.debuggee.observer import Observer
+from backprop_tui.debuggee.output import Output
+from backprop_tui.debuggee.runner import Outcome, Program, run
+from backprop_tui.debuggee.serve import Server
+from backprop_tui.debuggee.steps import Steps
+from backprop_tui.protocol import LEVELS, Record
+
+PAUSE_SIGNAL = signal.SIGRTMIN + 5 if hasattr(signal, "SIGRTMIN") else signal.SIGUSR2
+
+
+class Debuggee:
+    """One process with torch in it: the root, and by forks of it every live copy and checkpoint."""
+
+    def __init__(self, setting: dict[str, Any]) -> None:
+        self.setting = setting
+        channel = Channel(setting["address"])
+        output = Output(setting["folder"]) if setting["capture"] else None
+        self.checkpoints = Checkpoints(channel, output)
+        self.engine = Engine()
+        self.registry = Registry()
+        self.changes = Changes(self.registry)
+        self.observer = Observer(self.engine, self.changes)
+        self.modules = ModuleCalls(self.engine)
+        self.server = Server(self.engine, self.checkpoints, self.sync)
+        self.inspection = Inspection(self.engine.recorder, self.registry.optimizers)
+        self.alterations = Alterations(
+            self.engine, self.observer, self.changes, self.registry, self.inspection
+        )
+
+    def sync(self) -> None:
+        """Let the patches follow whether the engine observes."""
+        self.observer.sync()
+        self.modules.sync()
+
+    def prepare(self) -> None:
+        """Patch torch and do once what would cost every run a second: the first optimizer."""
+        torch.set_num_threads(1)
+        private.keep_fast_path()
+        self.engine.quiet += 1
+        Backward(self.engine, self.observer).install()
+        install(self.registry)
+        Steps(self.engine, self.observer, self.changes).install()
+        keep_in_process(self.server.note)
+        with self.registry.paused():
+            _warm_up()
+        self.engine.quiet -= 1
+        self.engine.has_optimizer = lambda: bool(self.registry.optimizers())
+        self.server.commands.update(self._commands())
+        self.server.on_woken = lambda message: self.alterations.expect(message.get("changes", []))
+        os.register_at_fork(after_in_child=self._forked)
+        signal.signal(PAUSE_SIGNAL, self._paused)
+
+    def _commands(self) -> dict[str, Any]:
+        return {
+            "details": self._details,
+            "tensors": self.inspection.tensors,
+            "window": self.inspection.window,
+            "change": self.alterations.change,
+            "choices": self.alterations.choices,
+            "plan": self.alterations.plan,
+        }
+
+    def _details(self, message: dict[str, Any]) -> dict[str, Any]:
+        """What the screen shows beside the operation itself."""
+        return {"parameters": self.inspection.parameters(message), "toggles": self.alterations.toggles()}
+
+    def _forked(self) -> None:
+        """A child that the script forked is not ours: it must be silent."""
+        if not self.checkpoints.forking:
+            self.engine.quiet += 1_000_000
+            self.checkpoints.channel.close()
+
+    def _paused(self, *_: Any) -> None:
+        """The debugger asks us to stop: at the next operation, or right here if it asks again."""
+        engine = self.engine
+        if self.server.stopped:
+            return
+        again = engine.gate.pause
+        engine.gate.pause = engine.gate.armed = True
+        if again and not engine.quiet:
+            engine.quiet += 1
+            try:
+                self.server.stop(None, "interrupt")
+            finally:
+                engine.quiet -= 1
+
+    def serve(self) -> None:
+        """Be the root checkpoint; in each woken copy, run the script."""
+        self.checkpoints.channel.send(
+            {
+                "type": "hello",
+                "role": "root",
+                "pid": os.getpid(),
+                "torch": torch.__version__,
+                "time": [0, 0],
+                "iteration": 0,
+            }
+        )
+        woken = self.checkpoints.sleep({})
+        self._start(woken)
+
+    def _start(self, woken: dict[str, Any]) -> None:
+        script = woken["script"]
+        _set_threads(woken.get("threads", 1), self.server.note)
+        if script.get("folder"):
+            os.chdir(script["folder"])
+        trace = woken.get("trace")
+        if trace is not None:
+            self._trace(trace)
+        try:
+            self.alterations.expect(woken.get("changes", []))
+        except ChangeError as error:
+            self.server.end(2, "refused", str(error))
+        self.server.go(woken["go"])
+        self.engine.observing = self.server.observes(0)
+        self.engine.next_report = perf_counter()
+        self.sync()
+        outcome = run(Program(script["target"], tuple(script["arguments"]), script["module"]))
+        self._end(outcome)
+
+    def _trace(self, trace: dict[str, Any]) -> None:
+        """Send each record as soon as its operation completed."""
+        engine, channel = self.engine, self.checkpoints.channel
+        wanted = LEVELS[: LEVELS.index(trace["level"]) + 1]
+        engine.recorder.limit = trace["values"]
+        engine.recorder.full = True
+
+        def send(record: Record) -> None:
+            if record["level"] in wanted:
+                channel.send({"type": "record", "record": record})
+
+        engine.sink = send
+
+    def _end(self, outcome: Outcome) -> None:
+        if self.changes.loss is not None and not self.observer.swapped:
+            self.server.note("the script calls no loss function, so there was none to swap")
+        if outcome.refusal:
+            self.server.end(2, "refused", outcome.refusal)
+        reason = "crashed" if outcome.error else "finished"
+        self.server.end(outcome.status, reason, outcome.error, outcome.line)
+
+
+def _warm_up() -> None:
+    """The first optimizer of a process imports torch._dynamo and sympy: a second or more."""
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=0.0)
+    optimizer.zero_grad()
+    weight.sum().backward()
+    optimizer.step()
+
+
+def _set_threads(threads: int, note: Any) -> None:
+    """Set the number of threads, and keep the script from changing it: a copy has one."""
+    set_num_threads = torch.set_num_threads
+    set_num_threads(threads)
+
+    def ignored(count: int) -> None:
+        if count != threads:
+            note(f"torch.set_num_threads({count}) is ignored: this run uses {threads} (--threads N)")
+
+    torch.set_num_threads = ignored
+    torch.set_num_interop_threads = ignored
+
+
+def main() -> None:
+    """Entry point of the process; its setting is the last argument, as JSON."""
+    setting = json.loads(sys.argv.pop())
+    debuggee = Debuggee(setting)
+    debuggee.prepare()
+    debuggee.serve()

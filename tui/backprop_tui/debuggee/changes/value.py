@@ -1,0 +1,65 @@
+"""One element of a tensor, set by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from backprop_tui.debuggee import private
+from backprop_tui.debuggee.changes.errors import ChangeError
+from backprop_tui.protocol import number
+
+
+def set_value(tensor: torch.Tensor, index: Sequence[int], to: Any) -> Any:
+    """Set one element and answer what the tensor then holds there (rounded to its dtype).
+
+    `index` has one position per dimension, negative ones from the end; `to` is a number or one of
+    the words nan, inf, -inf. In a tensor that was expanded, all elements that share the memory change.
+
+    Written through ``tensor.data``: autograd records nothing, and the version counter does not move.
+    So a backward pass that needs this tensor's saved value does not fail with "modified by an inplace
+    operation", as it would after ``tensor[...] = x``; it computes with the new value.
+    """
+    position = _position(tensor, index)
+    value = _value(tensor, to)
+    try:
+        with private.DisableTorchFunction(), torch.no_grad():
+            element = tensor.data[position]
+            element.fill_(value)
+            return element.item()
+    except RuntimeError as error:
+        raise ChangeError(f"This element cannot be set: {str(error).splitlines()[0].rstrip('.')}.") from None
+
+
+def _position(tensor: torch.Tensor, index: Sequence[int]) -> tuple[int, ...]:
+    shape = list(tensor.shape)
+    if tensor.layout != torch.strided:
+        raise ChangeError(f"Only elements of ordinary tensors can be set, and this one is {tensor.layout}.")
+    if len(index) != len(shape):
+        raise ChangeError(f"A tensor of shape {shape} needs {len(shape)} indices, not {list(index)}.")
+    for dimension, (at, size) in enumerate(zip(index, shape, strict=True)):
+        if isinstance(at, bool) or not isinstance(at, int) or not -size <= at < size:
+            raise ChangeError(f"Index {at!r} is not in dimension {dimension}, which has {size} elements.")
+    return tuple(index)
+
+
+def _value(tensor: torch.Tensor, to: Any) -> Any:
+    """The number as the tensor's dtype can take it."""
+    try:
+        value = number(to)
+    except (TypeError, ValueError):
+        raise ChangeError(f"A value must be a number, not {to!r}.") from None
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    if tensor.dtype == torch.bool:
+        if value not in (0, 1):
+            raise ChangeError(f"A tensor of bool takes 0 or 1, not {to!r}.")
+        return bool(value)
+    if tensor.is_floating_point() or tensor.is_complex():
+        return value
+    limits = torch.iinfo(tensor.dtype)
+    if not value.is_integer() or not limits.min <= value <= limits.max:
+        range_ = f"{limits.min} to {limits.max}"
+        raise ChangeError(f"A tensor of {dtype} takes whole numbers from {range_}, not {to!r}.")
+    return int(to) if isinstance(to, int) else int(value)

@@ -1,0 +1,122 @@
+"""Checkpoints: copies of this process that sleep until the debugger wakes them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from backprop_tui.debuggee import files
+from backprop_tui.debuggee.channel import Channel
+from backprop_tui.debuggee.output import Output
+
+_HARMLESS_THREADS = frozenset({"TMonitor"})
+"""Classes of Python threads that a copy does not miss: tqdm's monitor only redraws bars."""
+
+
+class Checkpoints:
+    """Forks this process. The copies are reached through connections of their own."""
+
+    def __init__(self, channel: Channel, output: Output | None) -> None:
+        self.channel = channel
+        self.output = output
+        self.forking = False
+        """A fork of ours is under way: hooks on fork need not disown the copy."""
+        self.troubles: list[str] = []
+        """Sentences about what could not be set back when this copy was woken."""
+
+    def take(self, place: dict[str, Any], before_fork: Callable[[], None]) -> dict[str, Any] | None:
+        """Make a checkpoint here.
+
+        Returns None in the original. Returns again in each woken copy, with the message that woke
+        it. ``place`` is what the copy says of itself: its time and iteration. The copy is forked
+        twice, so that the script's own ``os.wait`` never meets it.
+        """
+        before_fork()
+        open_files = files.remember()
+        with _default_sigchld():
+            self.forking = True
+            middle = os.fork()
+            if middle:
+                self.forking = False
+                os.waitpid(middle, 0)
+                return None
+            if os.fork():
+                os._exit(0)
+            self.forking = False
+        self.channel.close()
+        self.channel.reconnect()
+        self.channel.send({"type": "hello", "role": "checkpoint", "pid": os.getpid(), **place})
+        return self.sleep(open_files)
+
+    def sleep(self, open_files: dict[int, files.OpenFile]) -> dict[str, Any]:
+        """Wait to be woken. Returns in the woken copies only."""
+        children: set[int] = set()
+        handler = signal.signal(signal.SIGCHLD, lambda *_: self._reap(children))
+        while True:
+            message = self.channel.receive()
+            if message["do"] == "exit":
+                os._exit(0)
+            if message["do"] != "wake":
+                continue
+            pid = self._fork()
+            if pid:
+                children.add(pid)
+                continue
+            signal.signal(signal.SIGCHLD, handler if handler is not None else signal.SIG_DFL)
+            self._wake(message, open_files)
+            return message
+
+    def _fork(self) -> int:
+        self.forking = True
+        pid = os.fork()
+        self.forking = False
+        return pid
+
+    def _reap(self, children: set[int]) -> None:
+        """Tell the debugger how a woken copy ended: only its parent can know."""
+        for pid in list(children):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                children.discard(pid)
+                self.channel.send({"type": "died", "pid": pid, "status": os.waitstatus_to_exitcode(status)})
+
+    def _wake(self, message: dict[str, Any], open_files: dict[int, files.OpenFile]) -> None:
+        self.channel.close()
+        self.channel.reconnect()
+        self.channel.send({"type": "hello", "role": "live", "pid": os.getpid(), "token": message["token"]})
+        self.troubles = files.reopen(open_files)
+        if self.output is not None:
+            self.output.redirect()
+
+
+@contextlib.contextmanager
+def _default_sigchld() -> Iterator[None]:
+    """A handler of the script's must not see the short-lived process between us and a copy."""
+    handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, handler if handler is not None else signal.SIG_DFL)
+
+
+def obstacle() -> str | None:
+    """Why this process must not be forked now, or None: only the calling thread lives in a copy."""
+    if torch.cuda.is_initialized():
+        return "CUDA is in use"
+    try:
+        tasks = len(os.listdir("/proc/self/task"))
+    except OSError:
+        tasks = threading.active_count()
+    if tasks == 1:
+        return None
+    others = [item for item in threading.enumerate() if item is not threading.main_thread()]
+    named = [item.name for item in others if type(item).__name__ not in _HARMLESS_THREADS]
+    if named:
+        return f"the script runs a thread of its own ({', '.join(named[:3])})"
+    return None if tasks == 1 + len(others) else "the process has threads outside Python"

@@ -1,0 +1,53 @@
+"""Time: landmarks, operations, iterations."""
+
+from __future__ import annotations
+
+import zlib
+from struct import Struct
+
+_DOUBLE = Struct("<d")
+
+
+class Clock:
+    """Counts what has happened.
+
+    A landmark is a completed outermost backward pass or optimizer step: counted always, at almost
+    no cost. Operations are counted from the last landmark, only while observing.
+
+    Iteration 0 is what the script does before it trains. An iteration ends with a step of an
+    optimizer, or with a backward pass while the script has no optimizer; the next begins with the
+    next operation, so that a scheduler's step still belongs to the one that ended.
+    """
+
+    __slots__ = ("digest", "digests", "iteration", "landmark", "number", "operation", "over", "starts")
+
+    def __init__(self) -> None:
+        self.landmark = 0
+        self.operation = 0
+        self.iteration = 0
+        self.number = 0
+        self.over = False
+        """The iteration has ended, the next has not begun."""
+        self.digest = 0
+        self.digests: list[tuple[int, int]] = []
+        """(landmark, digest of everything up to it) since the last report."""
+        self.starts: list[tuple[int, int]] = []
+        """(iteration, landmark at which it began) since the last report."""
+
+    def begin_iteration(self) -> None:
+        """The first operation of an iteration is about to begin."""
+        self.iteration += 1
+        self.number = 0
+        self.over = False
+        self.starts.append((self.iteration, self.landmark))
+
+    def pass_landmark(self, value: float, ends_iteration: bool) -> None:
+        """A backward pass or a step completed; ``value`` is what the digest is made of."""
+        if self.iteration == 0 or self.over:
+            self.begin_iteration()
+        self.landmark += 1
+        self.operation = 0
+        self.digest = zlib.crc32(_DOUBLE.pack(value), self.digest)
+        self.digests.append((self.landmark, self.digest))
+        if ends_iteration:
+            self.over = True

@@ -1,0 +1,88 @@
+"""Tensors as plain values."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from backprop_tui.protocol import TensorInfo, plain
+
+SMALL = 64
+"""Up to so many elements a tensor is sent whole."""
+
+
+def describe(tensor: torch.Tensor, name: str | None, limit: int = SMALL, full: bool = True) -> TensorInfo:
+    """A tensor's name, shape, dtype and values, or a summary if it has more than ``limit`` elements.
+
+    ``full`` asks for the summary, which reads every element.
+    """
+    info: TensorInfo = {
+        "name": name,
+        "shape": list(tensor.shape),
+        "dtype": str(tensor.dtype)[6:],
+        "values": None,
+        "requires_grad": tensor.requires_grad,
+        "leaf": tensor.is_leaf,
+    }
+    if tensor.numel() <= limit:
+        info["values"] = values_of(tensor)
+    elif full:
+        info.update(summary_of(tensor))
+    return info
+
+
+def values_of(tensor: torch.Tensor) -> Any:
+    """Nested lists of numbers; None where a tensor has no values of its own (meta, sparse without)."""
+    try:
+        return plain(_dense(tensor).tolist())
+    except (RuntimeError, NotImplementedError, TypeError):
+        return None
+
+
+def _dense(tensor: torch.Tensor) -> torch.Tensor:
+    tensor = tensor.detach()
+    if tensor.layout is not torch.strided:
+        tensor = tensor.to_dense()
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
+
+
+def summary_of(tensor: torch.Tensor) -> TensorInfo:
+    """Norm, extremes of the finite elements, and how many are not finite."""
+    try:
+        values = _dense(tensor)
+        if not values.is_floating_point():
+            values = values.to(torch.float64)
+        finite = values.isfinite()
+        bad = values.numel() - int(finite.sum())
+        kept = values[finite] if bad else values
+        low, high = (kept.min().item(), kept.max().item()) if kept.numel() else (math.nan, math.nan)
+        norm = values.to(torch.float64).norm().item()
+    except (RuntimeError, NotImplementedError, TypeError):
+        return {}
+    return {"norm": plain(norm), "min": plain(low), "max": plain(high), "nonfinite": bad}
+
+
+def scalar_of(value: Any) -> Any:
+    """A learning rate or loss as a plain number: schedulers may hold tensors."""
+    if isinstance(value, torch.Tensor):
+        if value.numel() != 1:
+            return values_of(value)
+        return plain(value.detach().item())
+    if isinstance(value, (int, float)):
+        return plain(value)
+    return None if value is None else str(value)
+
+
+def tensors_in(value: Any, depth: int = 3) -> list[torch.Tensor]:
+    """The tensors in an argument: itself, or those in its lists, tuples and dictionaries."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if depth and isinstance(value, (list, tuple)):
+        return [tensor for item in value for tensor in tensors_in(item, depth - 1)]
+    if depth and isinstance(value, dict):
+        return [tensor for item in value.values() for tensor in tensors_in(item, depth - 1)]
+    return []

@@ -1,0 +1,231 @@
+"""The heart of the debuggee: operations begin and end here, landmarks pass here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from backprop_tui.debuggee import private
+from backprop_tui.debuggee.clock import Clock
+from backprop_tui.debuggee.describe import scalar_of, tensors_in
+from backprop_tui.debuggee.frames import user_frame
+from backprop_tui.debuggee.gate import Gate
+from backprop_tui.debuggee.names import Names
+from backprop_tui.debuggee.op import Op
+from backprop_tui.debuggee.recorder import Recorder
+from backprop_tui.protocol import KERNEL, PHASE, Record
+
+REPORT_EVERY = 0.1
+"""Seconds between two progress messages."""
+
+
+@dataclass
+class Curves:
+    """Points of the loss and learning-rate curves since the last report."""
+
+    losses: list[list[Any]] = field(default_factory=list)
+    rates: list[list[Any]] = field(default_factory=list)
+
+    def take(self) -> dict[str, Any]:
+        """Hand the points over and start afresh."""
+        taken = {"losses": self.losses, "rates": self.rates}
+        self.losses, self.rates = [], []
+        return taken
+
+
+class Engine:
+    """Counts and, while observing, announces what the script does.
+
+    The patches (observer, modules, backward, steps) call `begin`, `end`, `fail` and `landmark`.
+    What happens at a stop, a report and an iteration's end is decided by the three callbacks.
+    """
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.gate = Gate()
+        self.names = Names()
+        self.recorder = Recorder(self.names)
+        self.curves = Curves()
+        self.open: list[Op] = []
+        self.thread = threading.get_ident()
+        self.observing = False
+        """Operations are announced (the mode is on the stack)."""
+        self.recording = False
+        """Completed operations are described."""
+        self.locating = False
+        """The script's line is looked up for each operation."""
+        self.quiet = 0
+        """Above zero while our own code handles tensors."""
+        self.in_function = 0
+        """Above zero inside a torch function, where the stack of modes must not be touched."""
+        self.has_optimizer: Callable[[], bool] = lambda: False
+        self.at_training: list[Callable[[], Any]] = []
+        """What to do when the training loop begins."""
+        self.next_report = 0.0
+        self.sink: Callable[[Record], None] | None = None
+        """Takes completed records one by one (`trace`); else the recorder keeps them."""
+        self.on_stop: Callable[[Op | None, str], None] = lambda op, reason: None
+        self.on_report: Callable[[], None] = lambda: None
+        self.on_iteration_end: Callable[[], None] = lambda: None
+        self.on_begin: Callable[[Op], None] | None = None
+        """Called before the gate, while changes wait to be applied again."""
+
+    def ours(self) -> bool:
+        """Whether this is the script's main thread and not our own code."""
+        return not self.quiet and threading.get_ident() == self.thread
+
+    # operations
+    def begin(self, level: str, kind: str, name: str, inputs: Any = None) -> Op:
+        """An operation is about to run. Stops here if the gate says so."""
+        clock = self.clock
+        if clock.over:
+            if kind != "schedule":
+                self._begin_iteration()
+        elif clock.iteration == 0 and _trains(level, name, inputs):
+            self._begin_iteration()
+        op = Op(level, kind, name, inputs)
+        op.landmark, op.index = clock.landmark, clock.operation
+        clock.operation += 1
+        if level is not KERNEL:
+            clock.number += 1
+        op.iteration, op.number, op.depth = clock.iteration, clock.number, len(self.open)
+        op.sequence = private.sequence_number()
+        if self.locating:
+            self._locate(op)
+        if self.on_begin is not None:
+            self.on_begin(op)
+        if self.gate.armed:
+            reason = self.gate.wants(op)
+            if reason is not None:
+                self._stop(op, reason)
+        self.open.append(op)
+        if self.recording and op.record is None:
+            self.quiet += 1
+            op.record = self.recorder.begun(op, self._fully(op))
+            self.quiet -= 1
+        return op
+
+    def _begin_iteration(self) -> None:
+        self.clock.begin_iteration()
+        self.recorder.begin_iteration()
+        while self.at_training:
+            self.quiet += 1
+            try:
+                self.at_training.pop(0)()
+            finally:
+                self.quiet -= 1
+
+    def _fully(self, op: Op) -> bool:
+        return self.recorder.full or op.depth <= self.recorder.full_depth
+
+    def _locate(self, op: Op) -> None:
+        frame = user_frame()
+        if frame is not None:
+            op.file, op.line = frame.f_code.co_filename, frame.f_lineno
+        if op.kind in ("forward", "module", "loss") and isinstance(op.inputs, ModuleCall):
+            op.module = self.names.module(op.inputs.module)
+        elif self.open:
+            op.module = self.open[-1].module
+
+    def _stop(self, op: Op | None, reason: str) -> None:
+        self.quiet += 1
+        try:
+            self.on_stop(op, reason)
+        finally:
+            self.quiet -= 1
+
+    def end(self, op: Op, results: Any = None) -> None:
+        """An operation has run."""
+        self._close(op)
+        if self.recording:
+            self._record(op, results, None)
+
+    def fail(self, op: Op, error: BaseException) -> None:
+        """An operation raised an exception."""
+        self._close(op)
+        if self.recording:
+            self._record(op, None, error)
+
+    def _close(self, op: Op) -> None:
+        while self.open and self.open.pop() is not op:
+            pass
+
+    def _record(self, op: Op, results: Any, error: BaseException | None) -> None:
+        self.quiet += 1
+        try:
+            recorder = self.recorder
+            if error is None:
+                record = recorder.completed_record(op, results, self._fully(op))
+                recorder.made(results, op)
+            else:
+                record = op.record or recorder.begun(op)
+                record["error"] = f"{type(error).__name__}: {error}"
+            if self.sink is not None:
+                self.sink(record)
+            else:
+                recorder.completed.append(record)
+                recorder.last = record
+        finally:
+            self.quiet -= 1
+
+    # landmarks
+    def backward_done(self, roots: Any) -> None:
+        """An outermost backward pass completed."""
+        value = _loss_value(roots)
+        frame = user_frame()
+        site = "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        ends = not self.has_optimizer()
+        self.clock.pass_landmark(value, ends)
+        if value == value or roots:
+            self.curves.losses.append([self.clock.landmark, self.clock.iteration, site, scalar_of(value)])
+        self._landmark_passed(ends)
+
+    def step_done(self, optimizer: Any, number: int, rates: list[Any]) -> None:
+        """A step of an optimizer completed; ``rates`` are the learning rates that it used."""
+        rate = rates[0] if rates and isinstance(rates[0], (int, float)) else 0.0
+        self.clock.pass_landmark(float(rate), True)
+        self.curves.rates.append([self.clock.landmark, self.clock.iteration, number, rates])
+        self._landmark_passed(True)
+
+    def _landmark_passed(self, ends_iteration: bool) -> None:
+        if ends_iteration and not self.in_function:
+            self.on_iteration_end()
+        now = perf_counter()
+        if now >= self.next_report:
+            self.next_report = now + REPORT_EVERY
+            self.on_report()
+
+
+@dataclass
+class ModuleCall:
+    """What a module was called with."""
+
+    module: torch.nn.Module
+    arguments: Any
+
+
+_NO_TRAINING = frozenset({"data", "detach", "requires_grad_", "clone", "cpu", "to"})
+
+
+def _trains(level: str, name: str, inputs: Any) -> bool:
+    """Whether an operation belongs to the training loop rather than to what prepares it."""
+    if level is PHASE:
+        return True
+    if name.endswith("_") or name in _NO_TRAINING or not torch.is_grad_enabled():
+        return False
+    return any(tensor.requires_grad for tensor in tensors_in(inputs))
+
+
+def _loss_value(roots: Any) -> float:
+    for root in roots:
+        if isinstance(root, torch.Tensor) and root.numel() == 1:
+            try:
+                return float(root.detach())
+            except (RuntimeError, TypeError):
+                return float("nan")
+    return float("nan")

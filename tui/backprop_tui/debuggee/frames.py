@@ -1,0 +1,67 @@
+"""The script's own frames among torch's and ours."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from types import CodeType, FrameType
+
+import torch
+
+_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_LESSONS = os.path.join(_OURS, "lessons") + os.sep
+_LIBRARIES = (
+    os.path.dirname(os.path.dirname(torch.__file__)) + os.sep,
+    os.path.dirname(os.__file__) + os.sep,
+    _OURS,
+    "<",
+)
+_user: dict[CodeType, bool] = {}
+
+
+def written_by_user(filename: str) -> bool:
+    """Whether a file is the user's own: not installed beside torch, not Python's, not ours."""
+    return filename.startswith(_LESSONS) or not filename.startswith(_LIBRARIES)
+
+
+def _written_by_user(code: CodeType) -> bool:
+    known = _user.get(code)
+    if known is None:
+        known = _user[code] = written_by_user(code.co_filename)
+    return known
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame of the user's code (not torch's, ours or Python's library)."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        known = _user.get(code)
+        if known is None:
+            known = _written_by_user(code)
+        if known:
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def user_frames() -> Iterator[FrameType]:
+    """All frames of the user's code, innermost first."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if _written_by_user(frame.f_code):
+            yield frame
+        frame = frame.f_back
+
+
+def called_from(names: frozenset[str], limit: int = 6) -> bool:
+    """Whether one of the nearest callers is a function of one of these names."""
+    frame: FrameType | None = sys._getframe(2)
+    for _ in range(limit):
+        if frame is None:
+            return False
+        if frame.f_code.co_name in names:
+            return True
+        frame = frame.f_back
+    return False

@@ -1,0 +1,109 @@
+"""Where to stop next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from backprop_tui.protocol import KERNEL
+
+if TYPE_CHECKING:
+    from backprop_tui.debuggee.op import Op
+
+
+@dataclass
+class Until:
+    """The conditions of one run, as the debugger sent them. Any of them stops it."""
+
+    step: bool = False
+    """Stop at the next operation that `max_depth` and `kernels` allow."""
+    max_depth: int | None = None
+    kernels: bool = False
+    time: tuple[int, int] | None = None
+    position: tuple[int, int] | None = None
+    """(iteration, number)"""
+    lines: frozenset[tuple[str, int]] = frozenset()
+    """(file, line) of breakpoints: stop at the first operation of a line."""
+    collect: bool = False
+    """Do not stop at `lines`; remember the times of the operations there."""
+    iterations: int | None = None
+    """End the run after so many iterations."""
+
+
+@dataclass
+class Gate:
+    """Asked before each operation whether it is the one to stop at."""
+
+    until: Until = field(default_factory=Until)
+    armed: bool = False
+    pause: bool = False
+    hits: list[list[int]] = field(default_factory=list)
+    """Times collected at `lines`."""
+    _places: list[tuple[str | None, int | None]] = field(default_factory=list)
+    """Line of the last operation at each depth."""
+
+    def arm(self, until: Until) -> None:
+        """Start a run."""
+        self.until = until
+        self.pause = False
+        self.hits = []
+        self.armed = bool(
+            until.step or until.time or until.position or until.lines or until.iterations is not None
+        )
+
+    def wants(self, op: Op) -> str | None:
+        """The reason to stop before ``op``, or None."""
+        until = self.until
+        if self.reached(op):
+            return "goto"
+        if until.iterations is not None and op.iteration > until.iterations:
+            return "iterations"
+        if until.step and self._steps_here(op):
+            return "step"
+        if until.lines and self._hits_line(op):
+            return "breakpoint"
+        return "pause" if self.pause and op.level != KERNEL else None
+
+    def reached(self, op: Op) -> bool:
+        """Whether ``op`` is the one to go to, or already behind it."""
+        until = self.until
+        if until.time is not None and (op.landmark, op.index) >= until.time:
+            return True
+        return until.position is not None and (op.iteration, op.number) >= until.position
+
+    def _steps_here(self, op: Op) -> bool:
+        if op.level == KERNEL and not self.until.kernels:
+            return False
+        return self.until.max_depth is None or op.depth <= self.until.max_depth
+
+    def _hits_line(self, op: Op) -> bool:
+        """Whether control has just come to a line of `lines`.
+
+        Operations of one line in a row are one visit, also when it calls others in between
+        (``loss_fn(model(x))``) or when an operation inside belongs to the same line.
+        """
+        place = (op.file, op.line)
+        del self._places[op.depth + 1 :]
+        known = place in self._places
+        self._places[op.depth :] = [place]
+        if known or place not in self.until.lines:
+            return False
+        if self.until.collect:
+            self.hits.append(op.time)
+            return False
+        return True
+
+
+def until_from(message: dict[str, Any]) -> Until:
+    """Read the conditions of a ``go`` message."""
+    time, position = message.get("time"), message.get("position")
+    return Until(
+        step=bool(message.get("step")),
+        max_depth=message.get("max_depth"),
+        kernels=bool(message.get("kernels")),
+        time=(time[0], time[1]) if time else None,
+        position=(position[0], position[1]) if position else None,
+        lines=frozenset((file, line) for file, line in message.get("lines", ())),
+        collect=bool(message.get("collect")),
+        iterations=message.get("iterations"),
+    )

@@ -1,0 +1,105 @@
+"""What can be looked at while the script stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from backprop_tui.debuggee.describe import describe, values_of
+from backprop_tui.debuggee.names import Names, tensor_variables
+from backprop_tui.debuggee.recorder import Recorder, rate_of
+from backprop_tui.protocol import ParameterRow
+
+
+class Inspection:
+    """Answers questions about tensors by their names."""
+
+    def __init__(self, recorder: Recorder, optimizers: Any) -> None:
+        self.recorder = recorder
+        self.names: Names = recorder.names
+        self.optimizers = optimizers
+        """Function that returns the live optimizers."""
+
+    def parameters(self, message: dict[str, Any]) -> list[ParameterRow]:
+        """Parameters, other leaves that require a gradient, and buffers, with gradients and state."""
+        return [self._row(name, tensor) for name, tensor in self._lasting()]
+
+    def tensors(self, message: dict[str, Any]) -> list[ParameterRow]:
+        """Every tensor that the script's variables lead to and that is no parameter."""
+        lasting = {id(tensor) for _, tensor in self._lasting()}
+        return [
+            self._row(name, tensor) | {"role": "tensor"}
+            for name, tensor in tensor_variables()
+            if id(tensor) not in lasting
+        ]
+
+    def _lasting(self) -> Iterator[tuple[str | None, torch.Tensor]]:
+        seen: set[int] = set()
+        for name, tensor in self.names.lasting_tensors():
+            seen.add(id(tensor))
+            yield name, tensor
+        for optimizer in self.optimizers():
+            for group in optimizer.param_groups:
+                for tensor in group["params"]:
+                    if id(tensor) not in seen:
+                        seen.add(id(tensor))
+                        yield self.names.tensor(tensor), tensor
+
+    def _row(self, name: str | None, tensor: torch.Tensor) -> ParameterRow:
+        row: ParameterRow = {
+            "name": name,
+            "role": "parameter" if tensor.requires_grad or isinstance(tensor, torch.nn.Parameter) else "buffer",
+            "value": describe(tensor, name, self.recorder.limit, False),
+            "grad": None,
+            "optimizer": None,
+            "lr": None,
+            "state": {},
+        }
+        grad = tensor.grad if tensor.is_leaf else None
+        if grad is not None:
+            row["grad"] = describe(grad, None, self.recorder.limit, False)
+        for optimizer in self.optimizers():
+            rate = rate_of(optimizer, tensor)
+            if rate is not None:
+                row["optimizer"] = type(optimizer).__name__
+                row["lr"] = rate
+                row["state"] = self.recorder.state(optimizer, tensor, False)
+        return row
+
+    def window(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Rows and columns of a tensor seen as a matrix: its leading dimensions make the rows."""
+        tensor = self.find(message["name"], message["attr"])
+        if tensor is None:
+            return {"values": None, "shape": [], "dtype": ""}
+        flat = tensor.detach()
+        flat = flat.reshape(1, -1) if flat.dim() < 2 else flat.reshape(-1, flat.shape[-1])
+        (top, bottom), (left, right) = message["rows"], message["cols"]
+        return {
+            "values": values_of(flat[top:bottom, left:right]),
+            "shape": list(flat.shape),
+            "dtype": str(tensor.dtype)[6:],
+        }
+
+    def find(self, name: str, attribute: str = "value") -> torch.Tensor | None:
+        """A tensor by name; ``attribute`` is value, grad or state.NAME. Raises LookupError."""
+        tensor = self._named(name)
+        if attribute == "value":
+            return tensor
+        if attribute == "grad":
+            return tensor.grad
+        for optimizer in self.optimizers():
+            value = optimizer.state.get(tensor, {}).get(attribute.removeprefix("state."))
+            if isinstance(value, torch.Tensor):
+                return value
+        return None
+
+    def _named(self, name: str) -> torch.Tensor:
+        for known, tensor in self.names.lasting_tensors():
+            if known == name:
+                return tensor
+        for known, tensor in tensor_variables():
+            if known == name:
+                return tensor
+        raise LookupError(f"no tensor of the script is called {name!r} here")

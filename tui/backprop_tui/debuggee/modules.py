@@ -1,0 +1,55 @@
+"""Sees every call of a module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.modules.loss import _Loss
+
+from backprop_tui.debuggee.engine import Engine, ModuleCall
+from backprop_tui.debuggee.op import Op
+from backprop_tui.protocol import OPERATION, PHASE
+
+_original_call = torch.nn.Module.__call__
+
+
+class ModuleCalls:
+    """Replaces `torch.nn.Module.__call__`, only while observing: a run at full speed pays nothing.
+
+    Hooks on modules would do too, but torch's modules change their course when they find any.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+        def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if not engine.observing or not engine.ours() or isinstance(module, torch.jit.ScriptModule):
+                return _original_call(module, *args, **kwargs)
+            return self._observed(module, args, kwargs)
+
+        self._call = call
+
+    def sync(self) -> None:
+        """Put the replacement in or take it out, as observation now wants it."""
+        torch.nn.Module.__call__ = self._call if self.engine.observing else _original_call  # type: ignore[method-assign]
+
+    def _observed(self, module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
+        op = self._begin(module, args, kwargs)
+        try:
+            result = _original_call(module, *args, **kwargs)
+        except BaseException as error:
+            self.engine.fail(op, error)
+            raise
+        self.engine.end(op, result)
+        return result
+
+    def _begin(self, module: torch.nn.Module, args: Any, kwargs: Any) -> Op:
+        engine = self.engine
+        name = type(module).__name__
+        call = ModuleCall(module, (args, kwargs))
+        if isinstance(module, _Loss) and not any(op.kind == "loss" for op in engine.open):
+            return engine.begin(PHASE, "loss", name, call)
+        if any(op.kind in ("forward", "module", "loss") for op in engine.open):
+            return engine.begin(OPERATION, "module", name, call)
+        return engine.begin(PHASE, "forward", name, call)

@@ -1,0 +1,175 @@
+"""What the script calls its tensors and modules."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Iterator
+from types import FrameType, ModuleType
+from typing import Any
+
+import torch
+
+from backprop_tui.debuggee.frames import user_frames, written_by_user
+
+_CONTAINER_DEPTH = 3
+_CONTAINER_ITEMS = 64
+
+
+class Names:
+    """Finds names by looking at the variables of the script's frames.
+
+    Parameters and modules are looked for from the outermost frame inwards (``model.linear1.weight``
+    rather than ``self.weight``), other tensors from the innermost outwards.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[weakref.ref[Any], str]] = {}
+        self._missing: set[int] = set()
+
+    def forget(self) -> None:
+        """Variables may have been assigned since: look again for every name."""
+        self._known.clear()
+        self._missing.clear()
+
+    def module(self, module: torch.nn.Module) -> str | None:
+        """``model.linear1``, or None for a module that no variable leads to."""
+        return self._lasting(module)
+
+    def parameter(self, tensor: torch.Tensor) -> str | None:
+        """``model.linear1.weight``, ``w``, or None."""
+        return self._lasting(tensor)
+
+    def tensor(self, tensor: torch.Tensor) -> str | None:
+        """The name of any tensor, None for a temporary."""
+        if isinstance(tensor, torch.nn.Parameter) or (tensor.requires_grad and tensor.is_leaf):
+            return self._lasting(tensor)
+        known = self._known.get(id(tensor))
+        if known is not None and known[0]() is tensor:
+            return known[1]
+        return variable_name(tensor)
+
+    def lasting_tensors(self) -> list[tuple[str, torch.Tensor]]:
+        """Every parameter, leaf and buffer that has a name, in the order of the script's modules."""
+        self._scan()
+        found = ((name, reference()) for reference, name in self._known.values())
+        return [(name, thing) for name, thing in found if isinstance(thing, torch.Tensor)]
+
+    def _lasting(self, thing: Any) -> str | None:
+        known = self._known.get(id(thing))
+        if known is not None and known[0]() is thing:
+            return known[1]
+        if id(thing) in self._missing:
+            return None
+        self._scan()
+        known = self._known.get(id(thing))
+        if known is not None and known[0]() is thing:
+            return known[1]
+        self._missing.add(id(thing))
+        return None
+
+    def _scan(self) -> None:
+        """Name every module, parameter and buffer that the frames' variables lead to."""
+        self._known = {}
+        for frame in reversed(list(user_frames())):
+            for variables in _variables(frame):
+                for name, value in variables.items():
+                    if not name.startswith("__"):
+                        self._enter(name, value, _CONTAINER_DEPTH)
+
+    def _enter(self, name: str, value: Any, depth: int) -> None:
+        if isinstance(value, torch.nn.Module):
+            self._enter_module(name, value)
+        elif isinstance(value, torch.Tensor):
+            if value.requires_grad and value.is_leaf:
+                self._remember(value, name)
+        elif depth and not isinstance(value, (str, bytes, int, float, ModuleType, type)):
+            for path, item in _items(value):
+                self._enter(name + path, item, depth - 1)
+
+    def _enter_module(self, name: str, root: torch.nn.Module) -> None:
+        known = self._known.get(id(root))
+        if known is not None and known[0]() is root:
+            return
+        for path, module in root.named_modules(remove_duplicate=False):
+            self._remember(module, join(name, path))
+        for path, tensor in root.named_parameters(remove_duplicate=False):
+            self._remember(tensor, join(name, path))
+        for path, tensor in root.named_buffers(remove_duplicate=False):
+            self._remember(tensor, join(name, path))
+
+    def _remember(self, thing: Any, name: str) -> None:
+        known = self._known.get(id(thing))
+        if known is None or known[0]() is not thing:
+            self._known[id(thing)] = (weakref.ref(thing), name)
+
+
+def join(root: str, path: str) -> str:
+    """``model`` and ``0.weight`` make ``model[0].weight``, as the script would write it."""
+    text = root
+    for part in path.split(".") if path else ():
+        text += f"[{part}]" if part.isdigit() else f".{part}"
+    return text
+
+
+def _variables(frame: FrameType) -> Iterator[dict[str, Any]]:
+    yield dict(frame.f_locals)
+    if frame.f_locals is not frame.f_globals:
+        yield dict(frame.f_globals)
+
+
+def _items(value: Any) -> Iterator[tuple[str, Any]]:
+    """What a container or an object of the script holds, with how it is written."""
+    if isinstance(value, (list, tuple)):
+        for index, item in enumerate(value[:_CONTAINER_ITEMS]):
+            yield f"[{index}]", item
+    elif isinstance(value, dict):
+        for key, item in list(value.items())[:_CONTAINER_ITEMS]:
+            yield f"[{key!r}]", item
+    elif _from_script(type(value)):
+        for key, item in list(vars(value).items())[:_CONTAINER_ITEMS]:
+            yield f".{key}", item
+
+
+def _from_script(kind: type) -> bool:
+    """Whether objects of a class are the script's own: those of libraries are not looked into."""
+    if not hasattr(kind, "__dict__"):
+        return False
+    path = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return kind.__module__ == "__main__" or (path is not None and written_by_user(path))
+
+
+def variable_name(tensor: torch.Tensor) -> str | None:
+    """The variable, attribute or list entry that is this very tensor, innermost frame first."""
+    for frame in user_frames():
+        for variables in _variables(frame):
+            for name, value in variables.items():
+                if value is tensor:
+                    return name
+        for name, value in frame.f_locals.items():
+            if name.startswith("__") or isinstance(value, (str, int, float, torch.Tensor, ModuleType, type)):
+                continue
+            for path, item in _items(value):
+                if item is tensor:
+                    return name + path
+    return None
+
+
+def tensor_variables() -> Iterator[tuple[str, torch.Tensor]]:
+    """Every tensor that a variable of the script's frames leads to, innermost frame first."""
+    seen: set[int] = set()
+    for frame in user_frames():
+        for variables in _variables(frame):
+            for name, value in variables.items():
+                if name.startswith("__"):
+                    continue
+                for path, item in [("", value), *_items_of(value)]:
+                    if isinstance(item, torch.Tensor) and id(item) not in seen:
+                        seen.add(id(item))
+                        yield name + path, item
+
+
+def _items_of(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, (str, bytes, int, float, torch.Tensor, ModuleType, type)):
+        return iter(())
+    return _items(value)

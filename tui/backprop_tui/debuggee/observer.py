@@ -1,0 +1,143 @@
+"""Sees every torch function and tensor method that the script calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from backprop_tui.debuggee import private
+from backprop_tui.debuggee.changes import Changes
+from backprop_tui.debuggee.changes.loss import NAMES as SWAPPABLE
+from backprop_tui.debuggee.engine import Engine
+from backprop_tui.debuggee.op import Op
+from backprop_tui.debuggee.optable import LOSSES, name_of
+from backprop_tui.protocol import OPERATION, PHASE
+
+_grad_set = torch.Tensor.grad.__set__  # type: ignore[attr-defined]
+_grad_delete = torch.Tensor.grad.__delete__  # type: ignore[attr-defined]
+
+
+class Observer(private.FunctionMode):
+    """The torch-function mode. Inside one of its calls torch has taken it off the stack, so a
+    composite function appears once, as the user wrote it."""
+
+    def __init__(self, engine: Engine, changes: Changes) -> None:
+        self.engine = engine
+        self.changes = changes
+        self.updates: Any = None
+        """Takes the operations inside `optimizer.step` (see `steps`)."""
+        self.leaves: dict[int, torch.Tensor] = {}
+        """Storage address to leaf, for the leaves that the last backward pass reached."""
+        self.stacked = False
+        self.last_loss: tuple[Any, Any, Any] | None = None
+        """The last call of a loss function: (function, args, kwargs), without its graph."""
+        self.loss_name: str | None = None
+        self.swapped = False
+        """A loss function was called in the place of the script's."""
+
+    def sync(self) -> None:
+        """Put the mode on the stack or take it off, as observation and changes now want it.
+
+        Must not be called inside a torch function.
+        """
+        want = self.engine.observing or self.changes.needs_mode
+        if want == self.stacked:
+            return
+        self.stacked = want
+        if want:
+            private.push_below(self)
+        else:
+            private.remove(self)
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        engine = self.engine
+        if engine.quiet:
+            return func(*args, **kwargs)
+        loss = func in LOSSES
+        if self.changes.needs_mode:
+            if self.changes.zero_grad.concerns(func):
+                instead, args, kwargs = self.changes.zero_grad.replacement(func, args, kwargs)
+                if instead is not func:
+                    return instead(*args, **kwargs)
+            elif loss and self.changes.loss is not None:
+                func, args, kwargs = self.changes.loss.replacement(func, args, kwargs)
+                self.swapped = True
+        if not engine.observing:
+            return func(*args, **kwargs)
+        name = name_of(func)
+        if name is None:
+            return func(*args, **kwargs)
+        if self.updates is not None:
+            return self.updates.kernel(name, func, args, kwargs)
+        op = self._begin(name, loss, args, kwargs)
+        if loss:
+            self._remember_loss(name, func, args, kwargs)
+        return self.run(op, func, args, kwargs)
+
+    def _remember_loss(self, name: str, func: Any, args: Any, kwargs: Any) -> None:
+        self.loss_name = name
+        if func in SWAPPABLE:
+            self.engine.quiet += 1
+            self.last_loss = (func, _detached(args), {key: _detached([kwargs[key]])[0] for key in kwargs})
+            self.engine.quiet -= 1
+
+    def run(self, op: Op, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call the function between `begin` and `end`."""
+        engine = self.engine
+        engine.in_function += 1
+        try:
+            result = func(*args, **kwargs)
+        except BaseException as error:
+            engine.in_function -= 1
+            engine.fail(op, error)
+            raise
+        engine.in_function -= 1
+        engine.recorder.made_nodes(op, private.sequence_number())
+        written = args[0] if result is None and args else result
+        engine.end(op, written)
+        return result
+
+    def _begin(self, name: str, loss: bool, args: Any, kwargs: Any) -> Op:
+        engine = self.engine
+        if name == "grad":
+            cleared = len(args) < 2 or args[1] is None
+            return engine.begin(OPERATION, "clear", "grad = None" if cleared else "grad = ...", (args[0], None))
+        if loss and not any(op.kind == "loss" for op in engine.open):
+            return engine.begin(PHASE, "loss", name, (args, kwargs))
+        if name.endswith("_"):  # __setitem__ and data.__set__ too
+            changed = self._in_place(name, args, kwargs)
+            if changed is not None:
+                return changed
+        return engine.begin(OPERATION, "op", name, (args, kwargs))
+
+    def _in_place(self, name: str, args: Any, kwargs: Any) -> Op | None:
+        """An in-place operation on a parameter is an update, on a gradient (zeroing) a clear."""
+        target = args[0] if args else None
+        if not isinstance(target, torch.Tensor) or not self.leaves:
+            return None
+        address = address_of(target)
+        leaf = self.leaves.get(address)
+        if leaf is not None:
+            return self.engine.begin(OPERATION, "update", name, (leaf, None))
+        if name in ("zero_", "fill_"):
+            for leaf in self.leaves.values():
+                if leaf.grad is not None and address_of(leaf.grad) == address:
+                    return self.engine.begin(OPERATION, "clear", name, (leaf, None))
+        return None
+
+
+def address_of(tensor: torch.Tensor) -> int:
+    """Address of a tensor's storage, 0 where it has none."""
+    try:
+        return tensor.untyped_storage().data_ptr()
+    except (RuntimeError, NotImplementedError):
+        return 0
+
+
+def _detached(values: Any) -> tuple[Any, ...]:
+    return tuple(value.detach() if isinstance(value, torch.Tensor) else value for value in values)

@@ -1,0 +1,187 @@
+"""Every use of torch's private or half-private API, in one place.
+
+Written against torch 2.13.0. When a new torch breaks something, this is the file to mend; the
+databases of `tests/equality` say whether it is mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+from weakref import ref
+
+import torch
+import torch.autograd.graph
+import torch.nn._reduction
+import torch.overrides
+from torch.optim import lr_scheduler
+from torch.optim.optimizer import Optimizer
+
+# the stack of torch-function modes
+FunctionMode = torch.overrides.TorchFunctionMode
+DisableTorchFunction = torch._C.DisableTorchFunction
+
+
+def _unstack() -> list[Any]:
+    """Take every mode off the stack; the outermost (last pushed) comes first."""
+    return [torch.overrides._pop_mode() for _ in range(torch._C._len_torch_function_stack())]
+
+
+def _restack(modes: Iterable[Any]) -> None:
+    for mode in modes:
+        torch.overrides._push_mode(mode)
+
+
+def push_below(mode: Any) -> None:
+    """Push a mode under all others.
+
+    A ``with torch.device(...)`` of the script is a mode too, and leaving it pops whatever is on
+    top: ours must not be there.
+    """
+    above = _unstack()
+    torch.overrides._push_mode(mode)
+    _restack(reversed(above))
+
+
+def remove(mode: Any) -> None:
+    """Take one mode out of the stack, wherever it is."""
+    modes = _unstack()
+    _restack(item for item in reversed(modes) if item is not mode)
+
+
+def stacked(mode: Any) -> bool:
+    """Whether the mode is on the stack at this moment."""
+    depth = torch._C._len_torch_function_stack()
+    return any(torch._C._get_function_stack_at(index) is mode for index in range(depth))
+
+
+def keep_fast_path() -> None:
+    """Let an active mode not change which kernel nn.TransformerEncoder and MultiheadAttention take.
+
+    They ask `torch.overrides.has_torch_function` and give up their fast path if any mode is
+    active, which changes the last bits of validation numbers.
+    """
+    original = torch.overrides.has_torch_function
+
+    def has_torch_function(arguments: Any) -> bool:
+        if not torch._C._len_torch_function_stack():
+            return bool(original(arguments))
+        modes = _unstack()
+        try:
+            return bool(original(arguments))
+        finally:
+            _restack(reversed(modes))
+
+    torch.overrides.has_torch_function = has_torch_function
+
+
+# autograd
+def sequence_number() -> int:
+    """The sequence number that the next autograd node of this thread will get."""
+    return int(torch._C._autograd._get_sequence_nr())
+
+
+def node_sequence(node: Any) -> int:
+    """Sequence number of a node; AccumulateGrad nodes have 2**64 - 1."""
+    return int(node._sequence_nr())
+
+
+def gradient_node(tensor: torch.Tensor) -> Any:
+    """The autograd node that a tensor's gradient flows into: its grad_fn, or a leaf's accumulator."""
+    return torch.autograd.graph.get_gradient_edge(tensor).node
+
+
+def wrap_engine(wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Replace the one Python entry to autograd's engine, in the two modules that bind it."""
+    wrapped = wrap(torch.autograd.graph._engine_run_backward)
+    torch.autograd.graph._engine_run_backward = wrapped
+    torch.autograd._engine_run_backward = wrapped  # type: ignore[attr-defined]
+
+
+# calls around an optimizer's step
+def wrap_step(wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Put a wrapper around the `step` of every optimizer class that is made from now on.
+
+    `Optimizer.profile_hook_step` is what torch itself wraps every `step` with, once per class.
+    """
+    original = Optimizer.profile_hook_step
+
+    def profile_hook_step(function: Callable[..., Any]) -> Callable[..., Any]:
+        return wrap(original(function))
+
+    Optimizer.profile_hook_step = staticmethod(profile_hook_step)  # type: ignore[assignment, method-assign]
+
+
+# threads
+def inside_transform() -> bool:
+    """Whether a functorch transform (vmap, grad) is on: tensors have no plain values then."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+# optimizers and schedulers
+_HOOKS = (
+    "_optimizer_step_pre_hooks",
+    "_optimizer_step_post_hooks",
+    "_optimizer_state_dict_pre_hooks",
+    "_optimizer_state_dict_post_hooks",
+    "_optimizer_load_state_dict_pre_hooks",
+    "_optimizer_load_state_dict_post_hooks",
+)
+_CLASS_OWNED = frozenset(
+    {"_params", "_numel_cache", "_step_supports_amp_scaling", "_need_device_dtype_check_for_fused"}
+)
+"""Attributes that some optimizer classes put on their instances and that mean nothing to others."""
+
+foreach_zero = torch._foreach_zero_
+legacy_reduction = torch.nn._reduction.legacy_get_string
+
+
+def lasting_attributes(optimizer: Optimizer, fresh: Optimizer) -> dict[str, Any]:
+    """What an optimizer keeps when it becomes one of another class: its hooks, the mark that it has
+    stepped, and whatever the script hung on it; not what its old class put there."""
+    replaced = (fresh.__dict__.keys() - frozenset(_HOOKS)) | _CLASS_OWNED | {"step"}
+    return {name: value for name, value in optimizer.__dict__.items() if name not in replaced}
+
+
+def step_by_script(optimizer: Optimizer) -> bool:
+    """Whether the script itself put a function in the place of this optimizer's ``step``."""
+    step = optimizer.__dict__.get("step")
+    made_in = getattr(step, "__globals__", {}).get("__name__")
+    return step is not None and made_in not in (lr_scheduler.__name__, __name__)
+
+
+def count_steps(optimizer: Optimizer) -> None:
+    """Put the wrapper around ``step`` that a scheduler puts there when it is made.
+
+    The one that is there holds on to the ``step`` of the class that the optimizer had then.
+    """
+    own, function = ref(optimizer), type(optimizer).step
+
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        optimizer = own()
+        optimizer._opt_called = True  # type: ignore[union-attr]
+        return function.__get__(optimizer, type(optimizer))(*args, **kwargs)
+
+    wrapper._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
+    optimizer.step = wrapper  # type: ignore[method-assign]
+
+
+@contextmanager
+def counted_as_stepped(optimizer: Optimizer) -> Iterator[None]:
+    """A scheduler may step without the warning that its optimizer has not stepped yet."""
+    before = optimizer.__dict__.get("_opt_called")
+    optimizer._opt_called = True  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        del optimizer._opt_called  # type: ignore[attr-defined]
+        if before is not None:
+            optimizer._opt_called = before  # type: ignore[attr-defined]
+
+
+def inner_schedulers(scheduler: Any) -> list[Any]:
+    """The schedulers that a SequentialLR or ChainedScheduler steps."""
+    return list(getattr(scheduler, "_schedulers", ()))

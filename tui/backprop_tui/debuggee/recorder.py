@@ -1,0 +1,206 @@
+"""Turns operations into the records of the protocol."""
+
+from __future__ import annotations
+
+import weakref
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from backprop_tui.debuggee.describe import SMALL, describe, scalar_of, tensors_in
+from backprop_tui.debuggee.names import Names
+from backprop_tui.debuggee.op import Op
+from backprop_tui.protocol import Record, TensorInfo
+
+_KEPT_RECORDS = 20_000
+_KEPT_ORIGINS = 100_000
+
+
+class Recorder:
+    """Describes operations; knows the names of tensors and which operation made which temporary."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.limit = SMALL
+        """Tensors of up to so many elements are recorded with their values."""
+        self.full = False
+        """Whether larger ones are summarised, which reads all of their elements."""
+        self.full_depth = -1
+        """Operations up to this depth are summarised in any case."""
+        self.completed: deque[Record] = deque(maxlen=_KEPT_RECORDS)
+        self.last: Record | None = None
+        """The operation that completed last."""
+        self._made: dict[int, tuple[weakref.ref[torch.Tensor], list[int]]] = {}
+        self._origin_starts: list[int] = []
+        self._origin_ops: list[tuple[int, list[int], str]] = []
+
+    def begin_iteration(self) -> None:
+        """Forget temporaries that are gone, and look again for names that were not found."""
+        self.names.forget()
+        self._made = {key: entry for key, entry in self._made.items() if entry[0]() is not None}
+
+    # describing
+    def tensor(self, tensor: torch.Tensor | None, full: bool | None = None) -> TensorInfo | None:
+        """A tensor with its name, or with the time of the operation that made it."""
+        if tensor is None:
+            return None
+        name = self.names.tensor(tensor)
+        info = describe(tensor, name, self.limit, self.full if full is None else full)
+        made = self._made.get(id(tensor))
+        if made is not None and made[0]() is tensor:
+            info["source"] = made[1]
+        return info
+
+    def tensors(self, value: Any, full: bool | None = None) -> list[TensorInfo]:
+        """The tensors in an argument or a result."""
+        described = (self.tensor(tensor, full) for tensor in tensors_in(value))
+        return [info for info in described if info is not None]
+
+    def gradients(self, gradients: Iterable[Any], full: bool | None = None) -> list[TensorInfo | None]:
+        """Gradients of a node, None where autograd has none."""
+        found = []
+        for gradient in gradients:
+            tensor = gradient if isinstance(gradient, torch.Tensor) else None
+            found.append(None if tensor is None else describe(tensor, None, self.limit, self._full(full)))
+        return found
+
+    def _full(self, full: bool | None) -> bool:
+        return self.full if full is None else full
+
+    # records
+    def begun(self, op: Op, full: bool | None = None) -> Record:
+        """The record of an operation about to run: what it is and what it will read."""
+        record: Record = {
+            "time": op.time,
+            "iteration": op.iteration,
+            "number": op.number,
+            "depth": op.depth,
+            "level": op.level,
+            "kind": op.kind,
+            "name": op.name,
+            "file": op.file,
+            "line": op.line,
+            "module": op.module,
+        }
+        if op.kind in ("node", "accumulate"):
+            self._begun_node(op, record, full)
+        elif op.kind in ("update", "clear"):
+            self._begun_leaf(op, record, full)
+        elif op.kind == "schedule":
+            record["scheduler"] = op.name
+            record["lr_before"] = rates_of(op.inputs.optimizer)
+        elif op.kind in ("step", "zero_grad"):
+            record["optimizer"] = op.name if op.kind == "step" else ""
+        else:
+            record["inputs"] = self.tensors(getattr(op.inputs, "arguments", op.inputs), full)
+        return record
+
+    def _begun_node(self, op: Op, record: Record, full: bool | None) -> None:
+        sequence, leaf, gradients = op.inputs
+        record["grad_outputs"] = self.gradients(gradients, full)
+        if leaf is None:
+            record["origin"] = self.origin(sequence)
+        else:
+            record["tensor"] = self.names.tensor(leaf)
+            record["before"] = self.tensor(leaf.grad, full)
+            record["added"] = record["grad_outputs"][0]
+
+    def _begun_leaf(self, op: Op, record: Record, full: bool | None) -> None:
+        leaf, optimizer = op.inputs
+        if op.kind == "clear":
+            record["tensor"] = self.names.tensor(leaf)
+            record["before"] = self.tensor(leaf.grad, full)
+            return
+        record["parameter"] = self.names.tensor(leaf)
+        record["before"] = self.tensor(leaf, full)
+        record["grad"] = self.tensor(leaf.grad, full)
+        record["optimizer"] = "manual" if optimizer is None else type(optimizer).__name__
+        record["lr"] = None if optimizer is None else rate_of(optimizer, leaf)
+        record["state"] = {
+            name: {"before": value, "after": None}
+            for name, value in self.state(optimizer, leaf, full).items()
+        }
+
+    def completed_record(self, op: Op, results: Any, full: bool | None = None) -> Record:
+        """The record of an operation that has run: ``begun`` and its results."""
+        record = op.record if op.record is not None else self.begun(op, full)
+        if op.kind == "node":
+            record["grad_inputs"] = self.gradients(results, full)
+        elif op.kind in ("accumulate", "clear"):
+            leaf = op.inputs[1] if op.kind == "accumulate" else op.inputs[0]
+            record["after"] = self.tensor(leaf.grad, full)
+        elif op.kind == "update":
+            self._completed_update(op, record, full)
+        elif op.kind == "schedule":
+            record["last_epoch"] = op.inputs.last_epoch
+            record["lr_after"] = rates_of(op.inputs.optimizer)
+        elif op.kind in ("step", "zero_grad", "backward"):
+            pass
+        else:
+            record["outputs"] = self.tensors(results, full)
+        if op.kind in ("loss", "backward"):
+            record["value"] = _scalar_result(op.inputs if op.kind == "backward" else results)
+        return record
+
+    def _completed_update(self, op: Op, record: Record, full: bool | None) -> None:
+        leaf, optimizer = op.inputs
+        record["after"] = self.tensor(leaf, full)
+        state = record.setdefault("state", {})
+        for name, value in self.state(optimizer, leaf, full).items():
+            state.setdefault(name, {"before": None, "after": None})["after"] = value
+
+    def state(self, optimizer: Any, leaf: torch.Tensor, full: bool | None = None) -> dict[str, Any]:
+        """The optimizer's state of one parameter: numbers, and tensors described."""
+        if optimizer is None:
+            return {}
+        found: dict[str, Any] = {}
+        for name, value in optimizer.state.get(leaf, {}).items():
+            if isinstance(value, torch.Tensor):
+                scalar = value.dim() == 0
+                found[name] = scalar_of(value) if scalar else describe(value, None, self.limit, self._full(full))
+            elif isinstance(value, (int, float, bool)) or value is None:
+                found[name] = scalar_of(value)
+        return found
+
+    # which operation made a tensor, which operation made a node
+    def made(self, results: Any, op: Op) -> None:
+        """Remember that ``op`` made these tensors."""
+        for tensor in tensors_in(results):
+            self._made[id(tensor)] = (weakref.ref(tensor), op.time)
+
+    def made_nodes(self, op: Op, after: int) -> None:
+        """Remember that the autograd nodes from op.sequence up to ``after`` are of ``op``."""
+        if after <= op.sequence or (self._origin_ops and op.sequence < self._origin_ops[-1][0]):
+            return
+        if len(self._origin_starts) > _KEPT_ORIGINS:
+            del self._origin_starts[: _KEPT_ORIGINS // 2], self._origin_ops[: _KEPT_ORIGINS // 2]
+        self._origin_starts.append(op.sequence)
+        self._origin_ops.append((after, op.time, op.name))
+
+    def origin(self, sequence: int) -> list[int] | None:
+        """Time of the forward operation that made the node of a sequence number."""
+        place = bisect_right(self._origin_starts, sequence) - 1
+        if place < 0 or sequence >= self._origin_ops[place][0]:
+            return None
+        return self._origin_ops[place][1]
+
+
+def _scalar_result(value: Any) -> Any:
+    found = tensors_in(value)
+    return scalar_of(found[0]) if found and found[0].numel() == 1 else None
+
+
+def rates_of(optimizer: Any) -> list[Any]:
+    """The learning rate of each parameter group."""
+    return [scalar_of(group.get("lr")) for group in optimizer.param_groups]
+
+
+def rate_of(optimizer: Any, leaf: torch.Tensor) -> Any:
+    """The learning rate of the group that holds a parameter, None if no group does."""
+    for group in optimizer.param_groups:
+        if any(item is leaf for item in group["params"]):
+            return scalar_of(group.get("lr"))
+    return None

@@ -1,0 +1,285 @@
+"""Sees zero_grad, optimizer steps parameter by parameter, and scheduler steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import torch
+from torch.optim import Optimizer, lr_scheduler
+
+from backprop_tui.debuggee import private
+from backprop_tui.debuggee.changes import Changes
+from backprop_tui.debuggee.describe import tensors_in
+from backprop_tui.debuggee.engine import Engine
+from backprop_tui.debuggee.frames import called_from
+from backprop_tui.debuggee.observer import Observer, address_of
+from backprop_tui.debuggee.op import Op
+from backprop_tui.debuggee.recorder import rates_of
+from backprop_tui.protocol import KERNEL, OPERATION, PHASE
+
+_INITIALISERS = frozenset({"_init_group", "_cuda_graph_capture_health_check"})
+
+
+class Steps:
+    """The patches around optimizers and schedulers. To be installed before any optimizer is made."""
+
+    def __init__(self, engine: Engine, observer: Observer, changes: Changes) -> None:
+        self.engine = engine
+        self.observer = observer
+        self.changes = changes
+        self._stepping = 0
+        self._scheduling = 0
+        self._numbers: dict[int, int] = {}
+
+    def install(self) -> None:
+        """Patch the classes."""
+        private.wrap_step(self._wrap_step)
+        Optimizer.zero_grad = self._wrap_zero_grad(Optimizer.zero_grad)  # type: ignore[method-assign]
+        torch.nn.Module.zero_grad = self._wrap_zero_grad(torch.nn.Module.zero_grad)  # type: ignore[method-assign]
+        for kind in vars(lr_scheduler).values():
+            if isinstance(kind, type) and "step" in vars(kind):
+                kind.step = self._wrap_schedule(kind.step)  # type: ignore[attr-defined]
+
+    # optimizer.step
+    def _wrap_step(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        engine = self.engine
+
+        @wraps(original)
+        def step(*args: Any, **kwargs: Any) -> Any:
+            if self._stepping or not engine.ours():
+                return original(*args, **kwargs)
+            self._stepping += 1
+            try:
+                run = self._observed if engine.observing else self._unobserved
+                rates = rates_of(args[0])
+                result = run(original, args, kwargs)
+            finally:
+                self._stepping -= 1
+            engine.step_done(args[0], self._number(args[0]), rates)
+            self.observer.sync()
+            return result
+
+        return step
+
+    def _number(self, optimizer: Any) -> int:
+        return self._numbers.setdefault(id(optimizer), len(self._numbers))
+
+    def _unobserved(self, original: Any, args: Any, kwargs: Any) -> Any:
+        args, kwargs = self._outside_step(args, kwargs)
+        return original(*args, **kwargs)
+
+    def _observed(self, original: Any, args: Any, kwargs: Any) -> Any:
+        optimizer = args[0]
+        before = type(optimizer)
+        op = self.engine.begin(PHASE, "step", before.__name__, optimizer)
+        if type(optimizer) is not before:
+            original = _step_of(type(optimizer))
+            op.name = type(optimizer).__name__
+        updates = Updates(self.engine, optimizer)
+        args, kwargs = self._outside_step(args, kwargs)
+        outer, self.observer.updates = self.observer.updates, updates
+        try:
+            result = original(*args, **kwargs)
+        except BaseException as error:
+            self.engine.fail(op, error)
+            raise
+        finally:
+            self.observer.updates = outer
+        updates.finish()
+        self.engine.end(op, result)
+        return result
+
+    def _outside_step(self, args: Any, kwargs: Any) -> Any:
+        """A closure's operations are the script's, not the optimizer's: wrap it."""
+        if "closure" in kwargs and kwargs["closure"] is not None:
+            return args, {**kwargs, "closure": self._wrap_closure(kwargs["closure"])}
+        if len(args) > 1 and callable(args[1]):
+            return (args[0], self._wrap_closure(args[1]), *args[2:]), kwargs
+        return args, kwargs
+
+    def _wrap_closure(self, closure: Callable[..., Any]) -> Callable[..., Any]:
+        observer = self.observer
+
+        @wraps(closure)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            updates, observer.updates = observer.updates, None
+            stepping, self._stepping = self._stepping, 0
+            if updates is not None:
+                updates.close()
+            try:
+                return closure(*args, **kwargs)
+            finally:
+                observer.updates = updates
+                self._stepping = stepping
+
+        return call
+
+    # zero_grad
+    def _wrap_zero_grad(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        engine, changes = self.engine, self.changes
+
+        @wraps(original)
+        def zero_grad(target: Any, *args: Any, **kwargs: Any) -> Any:
+            if not engine.ours():
+                return original(target, *args, **kwargs)
+            clear = changes.zero_grad.wrap(original)
+            if not engine.observing:
+                return clear(target, *args, **kwargs)
+            op = engine.begin(PHASE, "zero_grad", "zero_grad", target)
+            try:
+                result = clear(target, *args, **kwargs)
+            except BaseException as error:
+                engine.fail(op, error)
+                raise
+            engine.end(op, result)
+            return result
+
+        return zero_grad
+
+    # scheduler.step
+    def _wrap_schedule(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        engine, changes = self.engine, self.changes
+
+        @wraps(original)
+        def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
+            initial = getattr(scheduler, "_is_initial", False) or not hasattr(scheduler, "_last_lr")
+            if self._scheduling or initial or not engine.ours():
+                return original(scheduler, *args, **kwargs)
+            if changes.scheduler_off:
+                return None
+            self._scheduling += 1
+            try:
+                return self._schedule(original, scheduler, args, kwargs)
+            finally:
+                self._scheduling -= 1
+
+        return step
+
+    def _schedule(self, original: Any, scheduler: Any, args: Any, kwargs: Any) -> Any:
+        engine = self.engine
+        if not engine.observing:
+            return original(scheduler, *args, **kwargs)
+        op = engine.begin(PHASE, "schedule", type(scheduler).__name__, scheduler)
+        try:
+            result = original(scheduler, *args, **kwargs)
+        except BaseException as error:
+            engine.fail(op, error)
+            raise
+        engine.end(op, result)
+        return result
+
+
+def _step_of(kind: Any) -> Any:
+    """The plain `step` of an optimizer class: its class was changed while we stood before it."""
+    return kind.step
+
+
+class Updates:
+    """Groups what an optimizer computes by the parameter it is computed for.
+
+    torch's optimizers on a CPU go through the parameters one by one, so an update begins with the
+    first function that touches another parameter, its gradient or its state. The `foreach` and
+    `fused` variants touch many at once: then every parameter's update spans the whole step.
+    """
+
+    def __init__(self, engine: Engine, optimizer: Any) -> None:
+        self.engine = engine
+        self.optimizer = optimizer
+        self.current: Op | None = None
+        self._leaf: torch.Tensor | None = None
+        self._grouped: list[Op] = []
+        self._owners: dict[int, torch.Tensor] = {}
+        self._know()
+
+    def _know(self) -> None:
+        """Map parameters, gradients and state tensors to their parameter."""
+        for group in self.optimizer.param_groups:
+            for leaf in group["params"]:
+                self._own(leaf, leaf)
+                if leaf.grad is not None:
+                    self._own(leaf.grad, leaf)
+                self._know_state(leaf)
+
+    def _know_state(self, leaf: torch.Tensor) -> None:
+        for value in self.optimizer.state.get(leaf, {}).values():
+            for tensor in tensors_in(value):
+                self._own(tensor, leaf)
+
+    def _own(self, tensor: torch.Tensor, leaf: torch.Tensor) -> None:
+        self._owners[id(tensor)] = leaf
+        address = address_of(tensor)
+        if address:
+            self._owners[-address] = leaf
+
+    def _touched(self, args: Any, kwargs: Any) -> list[torch.Tensor]:
+        """The parameters that a call's arguments belong to, each once."""
+        found: list[torch.Tensor] = []
+        for tensor in tensors_in([args, kwargs]):
+            owner = self._owners.get(id(tensor))
+            if owner is None:
+                owner = self._owners.get(-address_of(tensor))
+            if owner is not None and not any(owner is leaf for leaf in found):
+                found.append(owner)
+        return found
+
+    def kernel(self, name: str, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """One function called inside `optimizer.step`."""
+        if not called_from(_INITIALISERS):
+            touched = self._touched(args, kwargs)
+            if len(touched) > 1:
+                self._begin_grouped()
+            elif touched and not self._grouped and touched[0] is not self._leaf:
+                self._begin(touched[0])
+        op = self.engine.begin(KERNEL, "kernel", name, (args, kwargs))
+        engine = self.engine
+        engine.in_function += 1
+        try:
+            result = func(*args, **kwargs)
+        except BaseException as error:
+            engine.fail(op, error)
+            raise
+        finally:
+            engine.in_function -= 1
+        engine.end(op, args[0] if result is None and args else result)
+        return result
+
+    def _begin(self, leaf: torch.Tensor) -> None:
+        self.close()
+        self._leaf = leaf
+        self._know_state(leaf)
+        name = type(self.optimizer).__name__
+        self.current = self.engine.begin(OPERATION, "update", name, (leaf, self.optimizer))
+
+    def close(self) -> None:
+        """The update of the present parameter is complete."""
+        if self.current is not None:
+            self.engine.end(self.current)
+            self.current = None
+            self._leaf = None
+
+    def _begin_grouped(self) -> None:
+        """All parameters are updated together: remember them as they are now."""
+        if self._grouped:
+            return
+        self.close()
+        name = type(self.optimizer).__name__
+        for group in self.optimizer.param_groups:
+            for leaf in group["params"]:
+                if leaf.grad is not None:
+                    op = self.engine.begin(OPERATION, "update", name, (leaf, self.optimizer))
+                    self._leave_open(op)
+
+    def _leave_open(self, op: Op) -> None:
+        """Updates of one group are neighbours, not nested: none of them is around the next."""
+        self.engine.open.remove(op)
+        self._grouped.append(op)
+
+    def finish(self) -> None:
+        """`step` is done."""
+        self.close()
+        for op in self._grouped:
+            self.engine.open.append(op)
+            self.engine.end(op)
+        self._grouped = []

@@ -1,0 +1,24 @@
+"""What can go wrong before and between stops, as sentences for the user."""
+
+from __future__ import annotations
+
+import sys
+
+from backprop_tui.debugger.launch import Program
+
+
+class StartFailed(Exception):
+    """The debuggee cannot start; the message is one sentence for the user."""
+
+
+class Refused(Exception):
+    """A command that makes no sense now, or a change that torch refuses; one sentence."""
+
+
+def explain_start(program: Program, status: int, log: str) -> str:
+    """Why the debuggee's interpreter ended before it could say hello."""
+    python = program.python or sys.executable
+    if status == 3:
+        return f"{python} has no torch: install it there, or name another interpreter with --python"
+    reason = log.strip().splitlines()[-1] if log.strip() else f"exit status {status}"
+    return f"{python} could not start the debuggee: {reason}"

@@ -1,0 +1,96 @@
+"""Starts the debuggee's first process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+_BOOT = """
+import sys
+sys.path.pop(0)
+import importlib.util
+folder = sys.argv.pop(1)
+spec = importlib.util.spec_from_file_location(
+    "backprop_tui", folder + "/__init__.py", submodule_search_locations=[folder])
+module = importlib.util.module_from_spec(spec)
+sys.modules["backprop_tui"] = module
+spec.loader.exec_module(module)
+try:
+    import torch
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    sys.stderr.write("NO TORCH")
+    sys.exit(3)
+sys.path.insert(0, "")
+from backprop_tui.debuggee.boot import main
+main()
+"""
+"""Run with ``-c``: started as a file inside the package, our modules would shadow the user's.
+``sys.path[0]`` is the current folder until the runner puts the script's there; it must not be
+searched while torch is imported."""
+
+_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to debug, and how to run it."""
+
+    target: str
+    """Path of the script, or name of the module."""
+    arguments: tuple[str, ...] = ()
+    is_module: bool = False
+    python: str | None = None
+    """The interpreter; None for the one that runs the debugger."""
+    threads: int = 1
+    folder: str | None = None
+    """The script's working directory; None for the present one."""
+    changes: tuple[tuple[str, Any], ...] = ()
+    """(kind, value) of changes in force from the beginning."""
+
+    def script(self) -> dict[str, Any]:
+        """As the message that starts a run wants it."""
+        return {
+            "target": self.target,
+            "arguments": list(self.arguments),
+            "module": self.is_module,
+            "folder": self.folder,
+        }
+
+
+def environment() -> dict[str, str]:
+    """The debuggee's environment: one thread, and torch.compile as plain eager torch."""
+    variables = dict(os.environ)
+    variables.update(dict.fromkeys(_ONE_THREAD, "1"))
+    variables["TORCHDYNAMO_DISABLE"] = "1"
+    return variables
+
+
+def launch(program: Program, address: str, folder: Path, capture: bool) -> subprocess.Popen[bytes]:
+    """Start the interpreter that becomes the root checkpoint.
+
+    With ``capture`` nothing of it reaches the terminal; otherwise its output goes to our stderr
+    and its input is ours.
+    """
+    setting = json.dumps({"address": address, "folder": str(folder), "capture": capture})
+    command = [program.python or sys.executable, "-c", _BOOT, str(PACKAGE), setting]
+    log = open(folder / "start.log", "wb") if capture else None  # noqa: SIM115
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL if capture else None,
+            stdout=log if log is not None else sys.stderr.fileno(),
+            stderr=log,
+            env=environment(),
+        )
+    finally:
+        if log is not None:
+            log.close()

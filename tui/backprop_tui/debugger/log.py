@@ -1,0 +1,56 @@
+"""The changes that were made, with their times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from backprop_tui.debugger.timeline import Time
+from backprop_tui.debugger.view import Change
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One change, made at a stop."""
+
+    kind: str
+    value: Any
+    chip: str
+    time: Time
+    iteration: int
+
+    def message(self) -> dict[str, Any]:
+        """As a replay wants it."""
+        return {"kind": self.kind, "value": self.value, "time": list(self.time)}
+
+
+class ChangeLog:
+    """In the order of their times; going back before a change undoes it."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def add(self, kind: str, value: Any, chip: str, time: Time, iteration: int) -> None:
+        """A change was made."""
+        self.entries.append(Entry(kind, value, chip, time, iteration))
+
+    def after(self, count: int) -> list[Entry]:
+        """The changes that a state which has taken in ``count`` of them lacks."""
+        return self.entries[count:]
+
+    def cut(self, time: Time) -> list[Entry]:
+        """Undo the changes made after a time; returns them."""
+        undone = [entry for entry in self.entries if entry.time > time]
+        self.entries = [entry for entry in self.entries if entry.time <= time]
+        return undone
+
+    def chips(self) -> tuple[Change, ...]:
+        """What is in force, for the title line: of each kind the last, unless it is as the script has it."""
+        last: dict[str, Entry] = {}
+        for entry in self.entries:
+            key = entry.kind if entry.kind != "set" else entry.chip
+            last.pop(key, None)
+            last[key] = entry
+        return tuple(
+            Change(entry.kind, entry.chip, entry.time, entry.value) for entry in last.values() if entry.chip
+        )

@@ -1,0 +1,263 @@
+"""The debuggee's processes: the root, the live one, the checkpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from backprop_tui.debugger.failure import StartFailed, explain_start
+from backprop_tui.debugger.launch import Program, launch
+from backprop_tui.debugger.timeline import START, Place, Time, nearest, victim
+from backprop_tui.debugger.wire import Hub, Message, Peer
+
+MOST_CHECKPOINTS = 64
+_MEASURE_EVERY = 8
+_DEATH_NEWS = 0.5
+"""Seconds to wait for the parent's word on how a process ended."""
+
+
+@dataclass(frozen=True)
+class Checkpoint(Place):
+    """A sleeping copy."""
+
+    peer: Peer = field(kw_only=True)
+
+
+@dataclass
+class Deaths:
+    """How processes ended, as their parents tell."""
+
+    known: dict[int, int] = field(default_factory=dict)
+    waiting: dict[int, asyncio.Future[int]] = field(default_factory=dict)
+
+    def tell(self, pid: int, status: int) -> None:
+        """A parent has reaped a process."""
+        self.known[pid] = status
+        future = self.waiting.pop(pid, None)
+        if future is not None and not future.done():
+            future.set_result(status)
+
+    async def status(self, pid: int) -> int | None:
+        """Exit status or minus the signal; None if nobody can tell."""
+        if pid in self.known:
+            return self.known[pid]
+        future = self.waiting[pid] = asyncio.get_running_loop().create_future()
+        with contextlib.suppress(asyncio.TimeoutError):
+            return await asyncio.wait_for(future, _DEATH_NEWS)
+        return None
+
+
+class Processes:
+    """Starts, wakes and ends processes. Says by callbacks what the live one says."""
+
+    def __init__(
+        self,
+        program: Program,
+        on_message: Callable[[Message], None],
+        on_death: Callable[[int | None], None],
+    ) -> None:
+        self.program = program
+        self.on_message = on_message
+        self.on_death = on_death
+        self.hub = Hub(self._hello)
+        self.root: Peer | None = None
+        self.live: Peer | None = None
+        self.checkpoints: list[Checkpoint] = []
+        self.changes_taken = 0
+        """How many changes the live process's state has taken in."""
+        self.cursor: Callable[[], Time] = lambda: START
+        self._parent: Peer | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ready: asyncio.Future[None] | None = None
+        self._tokens: dict[int, asyncio.Future[Peer]] = {}
+        self._token = 0
+        self._deaths = Deaths()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._since_measured = 0
+        self.memory_cap = _default_cap()
+
+    async def start(self) -> None:
+        """Start the interpreter and wait for its root checkpoint. Raises StartFailed."""
+        self._ready = asyncio.get_running_loop().create_future()
+        await self.hub.open()
+        self._process = launch(self.program, self.hub.address, self.hub.folder, capture=True)
+        watch = asyncio.create_task(self._watch(self._process))
+        try:
+            await self._ready
+        finally:
+            watch.cancel()
+
+    async def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        while process.poll() is None:
+            await asyncio.sleep(0.05)
+        log = (self.hub.folder / "start.log").read_text(errors="replace")
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(StartFailed(explain_start(self.program, process.returncode, log)))
+
+    # greetings
+    def _hello(self, peer: Peer) -> None:
+        hello = peer.hello
+        peer.on_message = self._message
+        peer.on_close = self._closed
+        if hello["role"] == "root":
+            self.root = peer
+            if self._ready is not None and not self._ready.done():
+                self._ready.set_result(None)
+        elif hello["role"] == "checkpoint":
+            self._enter(peer)
+        else:
+            future = self._tokens.pop(hello["token"], None)
+            if future is not None and not future.done():
+                self.live = peer
+                future.set_result(peer)
+            else:
+                peer.close()
+
+    def _enter(self, peer: Peer) -> None:
+        """A new checkpoint; one of the same time is replaced by it."""
+        landmark, operation = peer.hello["time"]
+        time = (landmark, operation)
+        for twin in [place for place in self.checkpoints if place.time == time]:
+            self.drop(twin)
+        self.checkpoints.append(
+            Checkpoint(time, peer.hello["iteration"], self.changes_taken, peer=peer)
+        )
+        self._thin()
+
+    def _thin(self) -> None:
+        """Keep few enough, and small enough."""
+        while len(self.checkpoints) >= MOST_CHECKPOINTS and self._give_up_one():
+            pass
+        self._since_measured += 1
+        if self._since_measured >= _MEASURE_EVERY or len(self.checkpoints) <= 4:
+            self._since_measured = 0
+            self._later(self._keep_under_cap())
+
+    async def _keep_under_cap(self) -> None:
+        while len(self.checkpoints) > 1:
+            total = await asyncio.to_thread(lambda pids: sum(map(private_memory, pids)), self._pids())
+            if total <= self.memory_cap or not self._give_up_one():
+                return
+
+    def _pids(self) -> list[int]:
+        return [place.peer.pid for place in self.checkpoints]
+
+    def _give_up_one(self) -> bool:
+        keep = [place for place in self.checkpoints if place.peer is self._parent]
+        chosen = victim(self.checkpoints, self.cursor(), keep)
+        if chosen is None:
+            return False
+        self.drop(chosen)
+        return True
+
+    def drop(self, place: Checkpoint) -> None:
+        """Give a checkpoint up."""
+        with contextlib.suppress(ValueError):
+            self.checkpoints.remove(place)
+        place.peer.close()
+
+    def drop_after(self, time: Time, changes: int) -> None:
+        """The future after a time is another one now, and changes beyond a count are undone."""
+        for place in list(self.checkpoints):
+            if place.time > time or place.changes > changes:
+                self.drop(place)
+
+    def nearest(self, target: Time) -> Checkpoint:
+        """Where to start from in order to reach a time: a checkpoint, or the root."""
+        assert self.root is not None
+        found = nearest(self.checkpoints, target)
+        return found if found is not None else Checkpoint(START, 0, 0, peer=self.root)
+
+    # the live process
+    async def wake(self, place: Checkpoint, message: Message) -> None:
+        """Make a copy of a checkpoint the live process; what was live ends."""
+        self._token += 1
+        future = self._tokens[self._token] = asyncio.get_running_loop().create_future()
+        message = {"do": "wake", "token": self._token, **message}
+        if place.peer is self.root:
+            message |= {"script": self.program.script(), "threads": self.program.threads}
+        old, self.live = self.live, None
+        if old is not None:
+            old.close()
+        self._parent = place.peer
+        self.changes_taken = place.changes
+        place.peer.send(message)
+        await future
+
+    def send(self, message: Message) -> None:
+        """Send to the live process."""
+        if self.live is not None:
+            self.live.send(message)
+
+    def _message(self, peer: Peer, message: Message) -> None:
+        if message["type"] == "died":
+            self._deaths.tell(message["pid"], message["status"])
+        elif peer is self.live:
+            self.on_message(message)
+
+    def _closed(self, peer: Peer) -> None:
+        if peer is self.live:
+            self.live = None
+            self._later(self._report_death(peer.pid))
+        if peer is self._parent:
+            for future in self._tokens.values():
+                if not future.done():
+                    future.set_exception(ConnectionError("the checkpoint is gone"))
+            self._tokens.clear()
+        self.checkpoints = [place for place in self.checkpoints if place.peer is not peer]
+
+    async def _report_death(self, pid: int) -> None:
+        self.on_death(await self._deaths.status(pid))
+
+    def signal_live(self) -> None:
+        """Ask the live process to stop."""
+        if self.live is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.live.pid, PAUSE_SIGNAL)
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """End every process and remove what they left."""
+        self.live = None
+        for task in self._tasks:
+            task.cancel()
+        await self.hub.close()
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(self._process.wait, 2)
+            if self._process.poll() is None:
+                self._process.kill()
+
+
+PAUSE_SIGNAL = signal.SIGRTMIN + 5 if hasattr(signal, "SIGRTMIN") else signal.SIGUSR2
+"""As in debuggee/boot.py."""
+
+
+def private_memory(pid: int) -> int:
+    """Bytes of a process that no other process shares; 0 if it cannot be known."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Private_"))
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _default_cap() -> int:
+    """A quarter of the memory that is free now, 4 GB at most."""
+    try:
+        with open("/proc/meminfo") as file:
+            entries = dict(line.split(":", 1) for line in file)
+        available = int(entries["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return 1 << 30
+    return min(available // 4, 4 << 30)

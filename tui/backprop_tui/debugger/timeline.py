@@ -1,0 +1,216 @@
+"""Where we are, what is known of the past, and from which checkpoint to reach a time.
+
+Pure logic over plain values: no process and no socket is touched here.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from backprop_tui.protocol import KERNEL, Record, Time
+
+START: Time = (0, 0)
+_KEPT_RECORDS = 60_000
+
+
+def time_of(record: Record) -> Time:
+    """The time at which a record's operation began."""
+    landmark, operation = record["time"]
+    return (landmark, operation)
+
+
+@dataclass
+class Trail:
+    """The operations that were seen, without a gap from `since` up to the cursor."""
+
+    since: Time = START
+    records: dict[Time, Record] = field(default_factory=dict)
+    """Completed operations, in the order of completion."""
+    open: tuple[Record, ...] = ()
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Operations that completed."""
+        for record in records:
+            time = time_of(record)
+            if time >= self.since:
+                self.records.pop(time, None)
+                self.records[time] = record
+
+    def cut(self, time: Time) -> None:
+        """Forget what began at or after a time."""
+        self.records = {when: record for when, record in self.records.items() if when < time}
+
+    def reset(self, since: Time) -> None:
+        """Nothing is known any more; ``since`` is where it begins again."""
+        self.since = since
+        self.records = {}
+        self.open = ()
+
+    def reset_to(self, since: Time) -> None:
+        """Nothing before ``since`` is known any more."""
+        self.since = since
+        self.records = {when: record for when, record in self.records.items() if when >= since}
+
+    def set_open(self, records: Iterable[Record]) -> None:
+        """Operations that have begun: what completed of them in another future did not here."""
+        self.open = tuple(records)
+        for record in self.open:
+            self.records.pop(time_of(record), None)
+
+    def thin(self) -> None:
+        """Keep the newest; forgetting is honest as long as `since` says so."""
+        if len(self.records) > _KEPT_RECORDS:
+            kept = sorted(self.records)[-_KEPT_RECORDS // 2 :]
+            self.since = kept[0]
+            self.records = {when: record for when, record in self.records.items() if when >= kept[0]}
+
+    def recent(self, iteration: int) -> tuple[Record, ...]:
+        """Completed operations of an iteration and the one before it."""
+        return tuple(record for record in self.records.values() if record["iteration"] >= iteration - 1)
+
+    def length_of(self, iteration: int) -> int | None:
+        """Operations in an iteration, None if it was not seen to its end."""
+        numbers = [record["number"] for record in self.records.values() if record["iteration"] == iteration]
+        return max(numbers) if numbers else None
+
+    def before(self, cursor: Time, depth: int | None, kernels: bool) -> Record | None:
+        """The last operation that began before the cursor and is not deeper than ``depth``."""
+        best: Record | None = None
+        for record in (*self.records.values(), *self.open):
+            time = time_of(record)
+            if time >= cursor or (record["level"] == KERNEL and not kernels):
+                continue
+            if depth is not None and record["depth"] > depth:
+                continue
+            if best is None or time > time_of(best):
+                best = record
+        return best
+
+
+def back_target(trail: Trail, cursor: Time, depth: int, how: str) -> Record | None:
+    """Where a step backwards leads: None if it lies before what the trail knows.
+
+    walk and into go to the operation before; over to the one before on the same level or above it,
+    so that what it contains is undone as a whole; out to the beginning of what contains us.
+    """
+    if how == "walk":
+        return trail.before(cursor, None, False)
+    if how == "into":
+        return trail.before(cursor, None, True)
+    if how == "over":
+        return trail.before(cursor, depth, depth > 0)
+    if depth > 0:
+        return trail.before(cursor, depth - 1, True)
+    return trail.before(cursor, 0, False)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A checkpoint, as far as choosing among them is concerned."""
+
+    time: Time
+    iteration: int
+    """The iteration that it is in, or that begins there."""
+    changes: int
+    """How many changes of the log its state has taken in."""
+    memory: int = 0
+    """Private bytes."""
+
+
+P = TypeVar("P", bound=Place)
+
+
+def nearest(places: Sequence[P], target: Time) -> P | None:
+    """The newest checkpoint that is not after a time."""
+    return max((place for place in places if place.time <= target), key=lambda place: place.time, default=None)
+
+
+def coordinate(time: Time) -> float:
+    """A time as one number: landmarks are what running costs."""
+    return time[0] + min(time[1], 9_999) * 1e-4
+
+
+def victim(places: Sequence[P], now: Time, keep: Sequence[P] = ()) -> P | None:
+    """Which checkpoint to give up: the one whose loss lengthens the way back the least.
+
+    The gap that its loss would leave is weighed by its age, so what remains is dense near the
+    cursor and ever sparser behind it.
+    """
+    ordered = sorted(places, key=lambda place: place.time)
+    here = coordinate(now)
+    best: tuple[float, P] | None = None
+    for before, place, after in zip(ordered, ordered[1:], [*ordered[2:], None]):
+        if place in keep:
+            continue
+        end = coordinate(after.time) if after is not None else max(here, coordinate(place.time))
+        gap = end - coordinate(before.time)
+        age = abs(here - coordinate(place.time))
+        score = gap / (age + 0.02 * here + 1.0)
+        if best is None or score < best[0]:
+            best = (score, place)
+    return None if best is None else best[1]
+
+
+class Digests:
+    """What each landmark looked like the first time, to notice when a replay differs."""
+
+    def __init__(self) -> None:
+        self._known = array("Q")
+
+    def compare(self, landmark: int, digest: int) -> bool:
+        """Take a landmark's digest in; False if the landmark was known and looked otherwise."""
+        index = landmark - 1
+        if index < len(self._known):
+            known = self._known[index]
+            self._known[index] = digest + 1
+            return known in (0, digest + 1)
+        self._known.extend([0] * (index - len(self._known)))
+        self._known.append(digest + 1)
+        return True
+
+    def cut(self, landmark: int) -> None:
+        """The future after a landmark is another one now."""
+        del self._known[landmark:]
+
+    def at(self, landmark: int) -> int | None:
+        """The digest of a landmark, None if it has not been reached."""
+        known = self._known[landmark - 1] if 0 < landmark <= len(self._known) else 0
+        return known - 1 if known else None
+
+
+class Starts:
+    """At which landmark each iteration began."""
+
+    def __init__(self) -> None:
+        self._landmarks = array("q")
+
+    def enter(self, iteration: int, landmark: int) -> None:
+        """An iteration began."""
+        del self._landmarks[max(iteration - 1, 0) :]
+        while len(self._landmarks) < iteration - 1:
+            self._landmarks.append(landmark)
+        self._landmarks.append(landmark)
+
+    def of(self, iteration: int) -> Time:
+        """The time at which an iteration began, as far as known; the start for iteration 0."""
+        if iteration <= 0 or not self._landmarks:
+            return START
+        return (self._landmarks[min(iteration, len(self._landmarks)) - 1], 0)
+
+    def known(self, iteration: int) -> bool:
+        """Whether an iteration has begun."""
+        return iteration <= len(self._landmarks)
+
+    def of_landmark(self, landmark: int) -> int:
+        """The iteration in which a landmark's operations lie."""
+        low, high = 0, len(self._landmarks)
+        while low < high:
+            middle = (low + high) // 2
+            if self._landmarks[middle] <= landmark:
+                low = middle + 1
+            else:
+                high = middle
+        return low

@@ -1,0 +1,118 @@
+"""``backprop-tui trace``: the engine without a screen, one JSON object per operation."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from backprop_tui.debugger.failure import StartFailed, explain_start
+from backprop_tui.debugger.launch import Program, launch
+from backprop_tui.debugger.wire import Hub, Message, Peer
+from backprop_tui.protocol import VERSION
+
+
+@dataclass(frozen=True)
+class TraceOptions:
+    """What to print, and when to end."""
+
+    level: str = "operation"
+    iterations: int | None = None
+    values: int = 64
+
+
+class Tracer:
+    """Runs one program to its end and writes its records as they come."""
+
+    def __init__(self, program: Program, options: TraceOptions, write: Callable[[str], None]) -> None:
+        self.program = program
+        self.options = options
+        self.write = write
+        self._first = True
+        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._hub = Hub(self._hello)
+
+    async def run(self) -> int:
+        """Returns the exit status."""
+        await self._hub.open()
+        process = launch(self.program, self._hub.address, self._hub.folder, capture=False)
+        watch = asyncio.create_task(self._watch(process))
+        try:
+            return await self._ended
+        finally:
+            watch.cancel()
+            await self._hub.close()
+            process.wait()
+
+    async def _watch(self, process: Any) -> None:
+        """The root dies only if it cannot start (or is killed)."""
+        while process.poll() is None:
+            await asyncio.sleep(0.05)
+        if not self._ended.done():
+            self._ended.set_exception(StartFailed(explain_start(self.program, process.returncode, "")))
+
+    def _hello(self, peer: Peer) -> None:
+        peer.on_message = self._message
+        if peer.hello["role"] == "root":
+            go = {"record": True, "iterations": self.options.iterations}
+            trace = {"level": self.options.level, "values": self.options.values}
+            peer.send(
+                {
+                    "do": "wake",
+                    "token": 0,
+                    "script": self.program.script(),
+                    "threads": self.program.threads,
+                    "changes": [list(change) for change in self.program.changes],
+                    "go": go,
+                    "trace": trace,
+                }
+            )
+
+    def _message(self, peer: Peer, message: Message) -> None:
+        if message["type"] == "record":
+            self._record(message["record"])
+        elif message["type"] == "stop":
+            self._note(message)
+            if message["reason"] == "refused":
+                self._fail(message["error"])
+            else:
+                self._end(message.get("exit_status") or 0)
+        elif message["type"] == "progress":
+            self._note(message)
+        elif message["type"] == "died":
+            status = message["status"]
+            self._end(128 - status if status < 0 else status)
+
+    def _record(self, record: dict[str, Any]) -> None:
+        if self._first:
+            record = {"version": VERSION, **record}
+            self._first = False
+        try:
+            self.write(json.dumps(record))
+        except BrokenPipeError:
+            self._end(128 + 13)
+
+    def _note(self, message: Message) -> None:
+        for sentence in message.get("notes", ()):
+            print(f"backprop-tui: {sentence}", file=sys.stderr)
+
+    def _end(self, status: int) -> None:
+        if not self._ended.done():
+            self._ended.set_result(status)
+
+    def _fail(self, sentence: str) -> None:
+        if not self._ended.done():
+            self._ended.set_exception(StartFailed(sentence))
+
+
+async def trace(program: Program, options: TraceOptions) -> int:
+    """Print the records of a program to stdout, one a line. Returns the exit status."""
+
+    def write(line: str) -> None:
+        os.write(1, line.encode() + b"\n")
+
+    return await Tracer(program, options, write).run()

@@ -1,0 +1,136 @@
+"""What the panes show: one frozen value, put together by the session at every stop.
+
+A pane reads a `View` and nothing else. It holds plain values only, so that a pane can be tested
+from a recorded one without a debuggee and without torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from backprop_tui.protocol import LossPoint, ParameterRow, RatePoint, Record
+
+Status = Literal["starting", "stopped", "running", "finished", "crashed", "died"]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One line of the script's call stack."""
+
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """What the debuggee said when it stopped before an operation (or at the end)."""
+
+    time: tuple[int, int]
+    iteration: int
+    number: int
+    """Position of the next operation in its iteration, from 1."""
+    reason: str
+    """start, step, pause, interrupt, breakpoint, goto, finished, crashed"""
+    next: Record | None = None
+    """The operation about to run, with its inputs; None at the end of the script."""
+    last: Record | None = None
+    """The operation that completed last, with its results."""
+    open: tuple[Record, ...] = ()
+    """Operations begun and not completed, outermost first (``backward`` around a node)."""
+    frames: tuple[Frame, ...] = ()
+    """The script's own frames, innermost first."""
+    observing: bool = True
+    exit_status: int | None = None
+    error: str | None = None
+    """The script's traceback, if it crashed."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change in force: what the toggles did."""
+
+    kind: str
+    """zero_grad, loss, optimizer, lr, scheduler, backward_gradient, set"""
+    chip: str
+    """As shown at the top: ``zero_grad off``, ``loss half_mse``, ``Adam(lr=0.1)``."""
+    time: tuple[int, int]
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The learning rate ahead, as the scheduler would set it if stepped in a copy."""
+
+    lrs: tuple[tuple[Any, ...], ...] = ()
+    """One entry per coming scheduler step, each with one rate per parameter group."""
+    scheduler: str = ""
+    note: str = ""
+    """Why the plan ends early, or what was assumed."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Some rows and columns of a tensor seen as a matrix (leading dimensions make the rows)."""
+
+    rows: tuple[int, int]
+    cols: tuple[int, int]
+    values: Any
+    """Nested lists, row by row; None where there is no tensor (a gradient that is None)."""
+    dtype: str
+    shape: tuple[int, ...]
+    """Of the whole matrix: (rows, columns)."""
+
+
+@dataclass(frozen=True)
+class OutputChunk:
+    """What the script printed between two stops."""
+
+    time: tuple[int, int]
+    stream: Literal["out", "err"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Toggles:
+    """The present settings, for the title line: the script's own unless changed."""
+
+    zero_grad: str = "on"
+    """on, off, zero"""
+    loss: str | None = None
+    """The loss function in use: ``l1_loss``; None if the script calls none."""
+    optimizer: str | None = None
+    """``SGD``"""
+    lr: Any = None
+    scheduler: str | None = None
+    """Class of the scheduler, ``off``, or None if the script has none."""
+    backward_gradient: bool = False
+
+
+@dataclass(frozen=True)
+class View:
+    """All that is on the screen."""
+
+    status: Status
+    script: str
+    """Path of the file shown first."""
+    stop: Stop | None = None
+    records: tuple[Record, ...] = ()
+    """Completed operations of this iteration and the one before, in the order of completion.
+    Empty after a run at full speed, where no operation was observed."""
+    parameters: tuple[ParameterRow, ...] = ()
+    losses: tuple[LossPoint, ...] = ()
+    rates: tuple[RatePoint, ...] = ()
+    plan: Plan | None = None
+    output: tuple[OutputChunk, ...] = ()
+    changes: tuple[Change, ...] = ()
+    toggles: Toggles = field(default_factory=Toggles)
+    breakpoints: frozenset[tuple[str, int]] = frozenset()
+    """(file, line)"""
+    iteration: int = 0
+    """While running: the iteration last heard of; else that of the stop."""
+    iteration_length: int | None = None
+    """Operations in the last complete iteration that was observed."""
+    message: str = ""
+    """One sentence for the user: a refusal, a warning, what was undone."""

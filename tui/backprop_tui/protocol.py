@@ -1,0 +1,163 @@
+"""The messages between the debugger and a debuggee: plain values, standard library only.
+
+A message is one JSON object, sent as a 4-byte big-endian length and that many bytes of UTF-8.
+Floats that JSON cannot carry travel as the strings ``"nan"``, ``"inf"`` and ``"-inf"``.
+
+This module is imported inside the user's process too, under whatever Python (3.10 or later) that
+process runs, so it must not import anything outside the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from typing import Any, TypedDict, Union
+
+VERSION = 1
+"""Version of the `trace` records. Fields may be added under the same number, never changed."""
+
+HEADER = struct.Struct(">I")
+
+PHASE, OPERATION, KERNEL = "phase", "operation", "kernel"
+LEVELS = (PHASE, OPERATION, KERNEL)
+
+Time = tuple[int, int]
+"""(landmark, operation): completed landmarks so far, operations begun since the last of them."""
+
+Values = Any
+"""A number or nested lists of numbers; non-finite ones as "nan", "inf", "-inf"."""
+
+
+class TensorInfo(TypedDict, total=False):
+    """A tensor as the debuggee describes it: whole when small, summarised when large."""
+
+    name: Union[str, None]
+    """As the script would write it, or None for a temporary."""
+    shape: list[int]
+    dtype: str
+    """Without the ``torch.`` prefix: ``float32``."""
+    values: Values
+    """None when the tensor has more elements than were asked for."""
+    requires_grad: bool
+    leaf: bool
+    norm: Any
+    min: Any
+    max: Any
+    nonfinite: int
+    """How many elements are NaN or infinite. The four summaries are present only if values is None."""
+    source: list[int]
+    """Time of the operation that made a temporary (key ``from`` in `trace`)."""
+
+
+class StateChange(TypedDict):
+    """One entry of the optimizer's state of one parameter, around its update."""
+
+    before: Any
+    after: Any
+
+
+class Record(TypedDict, total=False):
+    """One operation. A completed one has its results; the next one only what it will read."""
+
+    time: list[int]
+    iteration: int
+    number: int
+    """Position in the iteration, 1 for its first operation. Kernels share their update's number."""
+    depth: int
+    level: str
+    kind: str
+    """phase: zero_grad forward loss backward step schedule. operation: module op node accumulate
+    update clear. kernel: kernel."""
+    name: str
+    file: Union[str, None]
+    line: Union[int, None]
+    module: Union[str, None]
+    inputs: list[TensorInfo]
+    outputs: list[TensorInfo]
+    error: str
+    """The exception, if the operation raised one."""
+    grad_outputs: list[Union[TensorInfo, None]]
+    grad_inputs: list[Union[TensorInfo, None]]
+    origin: Union[list[int], None]
+    """node: time of the forward operation that created it, if that was observed."""
+    tensor: Union[str, None]
+    before: Union[TensorInfo, None]
+    added: Union[TensorInfo, None]
+    after: Union[TensorInfo, None]
+    parameter: Union[str, None]
+    grad: Union[TensorInfo, None]
+    lr: Any
+    optimizer: str
+    state: dict[str, StateChange]
+    scheduler: str
+    last_epoch: int
+    lr_before: list[Any]
+    lr_after: list[Any]
+    value: Any
+    """loss, backward: the value of the loss."""
+
+
+class ParameterRow(TypedDict, total=False):
+    """One row of the parameter table."""
+
+    name: Union[str, None]
+    role: str
+    """parameter, buffer or tensor"""
+    value: TensorInfo
+    grad: Union[TensorInfo, None]
+    """None: the script's ``.grad`` is None."""
+    optimizer: Union[str, None]
+    """Class of the optimizer that holds it, or None if no optimizer does."""
+    group: int
+    lr: Any
+    state: dict[str, Any]
+    """Name to number or TensorInfo."""
+
+
+class LossPoint(TypedDict):
+    """The value of one loss at the moment ``backward`` was called on it."""
+
+    landmark: int
+    iteration: int
+    site: str
+    """Call site of ``backward``: ``train.py:16``."""
+    value: Any
+
+
+class RatePoint(TypedDict):
+    """The learning rates that one ``optimizer.step()`` used."""
+
+    landmark: int
+    iteration: int
+    optimizer: int
+    """Optimizers are numbered in the order in which they first took a step."""
+    lrs: list[Any]
+    """One per parameter group."""
+
+
+def encode(message: Any) -> bytes:
+    """Frame a message. Raises ValueError if it holds a float that JSON cannot carry."""
+    body = json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
+    return HEADER.pack(len(body)) + body
+
+
+def plain(value: Any) -> Any:
+    """Replace non-finite floats in nested lists by the words that stand for them."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else nonfinite_word(value)
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def nonfinite_word(value: float) -> str:
+    """``"nan"``, ``"inf"`` or ``"-inf"``."""
+    if math.isnan(value):
+        return "nan"
+    return "inf" if value > 0 else "-inf"
+
+
+def number(value: Any) -> float:
+    """The float behind a number or one of the three words."""
+    return float(value)
