@@ -157,10 +157,10 @@ class Debuggee:
         engine.sink = send
 
     def _end(self, outcome: Outcome) -> None:
-        if self.changes.loss is not None and not self.observer.swapped:
-            self.server.note("the script calls no loss function, so there was none to swap")
         if outcome.refusal:
             self.server.end(2, "refused", outcome.refusal)
+        if self.changes.loss is not None and not self.observer.swapped:
+            self.server.note("the script calls no loss function, so there was none to swap")
         reason = "crashed" if outcome.error else "finished"
         self.server.end(outcome.status, reason, outcome.error, outcome.line)
 

@@ -27,7 +27,6 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
-    sys.stderr.write("NO TORCH")
     sys.exit(3)
 sys.path.insert(0, "")
 from backprop_tui.debuggee.boot import main
@@ -55,6 +54,10 @@ class Program:
     """The script's working directory; None for the present one."""
     changes: tuple[tuple[str, Any], ...] = ()
     """(kind, value) of changes in force from the beginning."""
+
+    def first_changes(self) -> list[dict[str, Any]]:
+        """The changes that are in force from the beginning, as a run wants them."""
+        return [{"kind": kind, "value": value} for kind, value in self.changes]
 
     def script(self) -> dict[str, Any]:
         """As the message that starts a run wants it."""

@@ -27,7 +27,9 @@ class Entry:
 class ChangeLog:
     """In the order of their times; going back before a change undoes it."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: tuple[tuple[str, Any], ...] = ()) -> None:
+        """``first``: (kind, value) of changes in force from the beginning, which nothing undoes."""
+        self._first = [Entry(kind, value, chip_of(kind, value), (0, 0), 0) for kind, value in first]
         self.entries: list[Entry] = []
 
     def add(self, kind: str, value: Any, chip: str, time: Time, iteration: int) -> None:
@@ -47,10 +49,23 @@ class ChangeLog:
     def chips(self) -> tuple[Change, ...]:
         """What is in force, for the title line: of each kind the last, unless it is as the script has it."""
         last: dict[str, Entry] = {}
-        for entry in self.entries:
+        for entry in self._first + self.entries:
             key = entry.kind if entry.kind != "set" else entry.chip
             last.pop(key, None)
             last[key] = entry
         return tuple(
             Change(entry.kind, entry.chip, entry.time, entry.value) for entry in last.values() if entry.chip
         )
+
+
+def chip_of(kind: str, value: Any) -> str:
+    """A change in a few words; nothing if it leaves all as the script has it."""
+    if kind == "loss":
+        return " ".join(["loss", *(word for word in (value["name"], value["reduction"]) if word)])
+    if kind == "set":
+        return f"{value['name']}[{','.join(map(str, value['index']))}] = {value['to']}"
+    if kind == "backward_gradient":
+        return "backward(gradient=loss)" if value else ""
+    if kind == "optimizer":
+        return str(value)
+    return "" if value == "on" else f"{kind} {value}"

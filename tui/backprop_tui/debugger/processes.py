@@ -182,6 +182,7 @@ class Processes:
         message = {"do": "wake", "token": self._token, **message}
         if place.peer is self.root:
             message |= {"script": self.program.script(), "threads": self.program.threads}
+            message["changes"] = self.program.first_changes() + message.get("changes", [])
         old, self.live = self.live, None
         if old is not None:
             old.close()

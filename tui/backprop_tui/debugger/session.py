@@ -62,7 +62,7 @@ class Session:
         self.view = View("starting", program.target)
         self.trail = Trail()
         self.history = History()
-        self.log = ChangeLog()
+        self.log = ChangeLog(program.changes)
         self.processes = Processes(program, self._message, self._died)
         self.processes.cursor = self._cursor
         self.breakpoints: set[tuple[str, int]] = set()

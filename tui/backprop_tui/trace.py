@@ -13,7 +13,17 @@ from typing import Any
 from backprop_tui.debugger.failure import StartFailed, explain_start
 from backprop_tui.debugger.launch import Program, launch
 from backprop_tui.debugger.wire import Hub, Message, Peer
+from backprop_tui.explain.numbers import shortest
 from backprop_tui.protocol import VERSION
+
+
+_SHORTENED = {
+    "float32": "float32",
+    "float16": "float16",
+    "bfloat16": "bfloat16",
+    "complex64": "float32",
+}
+"""Dtypes whose numbers have shorter names than the Python floats that carry them."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class Tracer:
                     "token": 0,
                     "script": self.program.script(),
                     "threads": self.program.threads,
-                    "changes": [list(change) for change in self.program.changes],
+                    "changes": self.program.first_changes(),
                     "go": go,
                     "trace": trace,
                 }
@@ -88,6 +98,7 @@ class Tracer:
             self._end(128 - status if status < 0 else status)
 
     def _record(self, record: dict[str, Any]) -> None:
+        record = _written(record)
         if self._first:
             record = {"version": VERSION, **record}
             self._first = False
@@ -107,6 +118,32 @@ class Tracer:
     def _fail(self, sentence: str) -> None:
         if not self._ended.done():
             self._ended.set_exception(StartFailed(sentence))
+
+
+def _written(value: Any) -> Any:
+    """A record with the shortest digits that name the same number in each tensor's own dtype."""
+    if isinstance(value, list):
+        return [_written(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "dtype" in value and "shape" in value:
+        return _written_tensor(value)
+    return {key: _written(item) for key, item in value.items()}
+
+
+def _written_tensor(info: dict[str, Any]) -> dict[str, Any]:
+    info = dict(info)
+    if "source" in info:
+        info["from"] = info.pop("source")
+    if info["values"] is not None and info["dtype"] in _SHORTENED:
+        info["values"] = _short_numbers(info["values"], _SHORTENED[info["dtype"]])
+    return info
+
+
+def _short_numbers(values: Any, dtype: str) -> Any:
+    if isinstance(values, list):
+        return [_short_numbers(item, dtype) for item in values]
+    return float(shortest(values, dtype)) if isinstance(values, float) else values
 
 
 async def trace(program: Program, options: TraceOptions) -> int:

@@ -1,0 +1,105 @@
+"""The Textual app: owns the session, passes its views to the main screen, ends cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterable
+from typing import Any
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.command import Provider
+from textual.screen import Screen
+
+from backprop_tui.debugger.failure import StartFailed
+from backprop_tui.debugger.view import View
+from backprop_tui.screens.main import MainScreen
+from backprop_tui.screens.session_like import SessionFactory
+
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+def _actions() -> type[Provider]:
+    # The palette's modules are not needed for the first frame.
+    from backprop_tui.screens.palette import ActionProvider
+
+    return ActionProvider
+
+
+class BackpropApp(App[int]):
+    """One session on one screen. Never imports torch."""
+
+    TITLE = "backprop-tui"
+    CSS_PATH = "app.tcss"
+    COMMANDS = App.COMMANDS | {_actions}
+    BINDINGS = [Binding("ctrl+q", "quit", "Quit", show=False, priority=True)]
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(self, session_factory: SessionFactory) -> None:
+        """`session_factory` is given what takes a new view; the session starts after the first frame."""
+        super().__init__()
+        self.session = session_factory(self._on_view)
+        self._latest: View | None = None
+        self._main = MainScreen(self.session)
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The main screen is there from the first frame on."""
+        return self._main
+
+    def on_mount(self) -> None:
+        """Listen to signals; start the session once something is on the screen."""
+        self._handle_signals(add=True)
+        self._main.show(self.session.view)
+        self.call_after_refresh(self._start)
+
+    def _start(self) -> None:
+        self.run_worker(self._start_session(), group="session")
+
+    async def _start_session(self) -> None:
+        try:
+            await self.session.start()
+        except StartFailed as failure:
+            self.exit(1, 1, message=str(failure))
+
+    async def on_unmount(self) -> None:
+        """Whatever ended the app, the script ends with it."""
+        self._handle_signals(add=False)
+        await self.session.close()
+
+    def _on_view(self, view: View) -> None:
+        """Take a view. Those that come faster than they can be shown are skipped, but for the last."""
+        waiting = self._latest is not None
+        self._latest = view
+        if not waiting:
+            self.call_next(self._show_latest)
+
+    def _show_latest(self) -> None:
+        view, self._latest = self._latest, None
+        if view is not None:
+            self._main.show(view)
+
+    def _handle_signals(self, add: bool) -> None:
+        """End on SIGTERM and when the terminal goes away, as `q` does."""
+        loop = asyncio.get_running_loop()
+        for number in ENDING_SIGNALS:
+            if add:
+                loop.add_signal_handler(number, self.exit, 128 + number, 128 + number)
+            else:
+                loop.remove_signal_handler(number)
+
+    def action_help_quit(self) -> None:
+        """ctrl+c is what people try; say what does it."""
+        self._main.say("q or ctrl+q quits; p pauses a running script")
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Textual's own, but for those that the table of actions has."""
+        ours = {"Quit", "Keys", "Maximize", "Minimize"}
+        return (command for command in super().get_system_commands(screen) if command.title not in ours)
+
+
+def run(session_factory: SessionFactory) -> int:
+    """Run the app until it ends; the exit status for the shell."""
+    app = BackpropApp(session_factory)
+    app.run()
+    return app.return_code or 0

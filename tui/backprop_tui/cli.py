@@ -1,0 +1,211 @@
+"""The command line. Parses first and imports what it needs afterwards, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from backprop_tui import __version__
+
+if TYPE_CHECKING:
+    from backprop_tui.debugger.launch import Program
+
+USAGE_ERROR = 2
+
+_DESCRIPTION = """\
+Step through a PyTorch training loop, one operation at a time, forwards and backwards.
+
+  backprop-tui                       the first lesson, ready to step
+  backprop-tui LESSON                a lesson by name
+  backprop-tui SCRIPT [ARGS]         your own script, unmodified, with its own arguments
+  backprop-tui -m MODULE [ARGS]      a module, as python -m would run it
+  backprop-tui trace SCRIPT [ARGS]   no screen: one JSON object per operation
+  backprop-tui lessons               what lessons there are
+"""
+
+_CHANGES = ("zero_grad", "loss", "reduction", "optimizer", "lr", "scheduler", "backward_gradient", "set")
+
+
+class UsageError(Exception):
+    """Bad input; the message is one sentence."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        if arguments[:1] == ["trace"]:
+            return _trace(arguments[1:])
+        if arguments[:1] == ["lessons"]:
+            return _lessons(arguments[1:])
+        return _app(arguments)
+    except UsageError as error:
+        print(f"backprop-tui: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return 130
+
+
+# arguments
+def _parser(prog: str, description: str) -> _Parser:
+    parser = _Parser(
+        prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"backprop-tui {__version__}")
+    parser.add_argument("--python", metavar="PATH", help="run the script under this interpreter")
+    parser.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="threads for torch; more than 1: going back re-runs"
+    )
+    changes = parser.add_argument_group("changes, in force from the beginning")
+    changes.add_argument("--zero-grad", metavar="on|off|zero", help="do zero_grad, skip it, or zero instead of None")
+    changes.add_argument("--loss", metavar="NAME", help="l1 mse half_mse smooth_l1 huber, cross_entropy nll bce ...")
+    changes.add_argument("--reduction", metavar="mean|sum", help="reduction of the loss")
+    changes.add_argument("--optimizer", metavar="TEXT", help="for example 'Adam(lr=0.1)'")
+    changes.add_argument("--lr", metavar="NUMBER", help="learning rate")
+    changes.add_argument("--scheduler", metavar="on|off", help="off: the scheduler's step does nothing")
+    changes.add_argument("--backward-gradient", metavar="loss", help="loss.backward(gradient=loss)")
+    changes.add_argument("--set", metavar="'NAME[0,1]=0.5'", help="set an element before training begins")
+    parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help="run a module: -m MODULE ARGS")
+    parser.add_argument("script", nargs=argparse.REMAINDER, metavar="SCRIPT ARGS", help="a file or a lesson")
+    return parser
+
+
+def _changes(options: argparse.Namespace) -> tuple[tuple[str, Any], ...]:
+    """(kind, value) of the changes asked for."""
+    from backprop_tui.debugger.options import parse_change
+
+    found = []
+    for name in _CHANGES:
+        text = getattr(options, name)
+        if text is None:
+            continue
+        try:
+            value = parse_change(name, text)
+        except ValueError as error:
+            raise UsageError(f"--{name.replace('_', '-')}: {error}") from None
+        found.append(("loss" if name == "reduction" else name, value))
+    return tuple(found)
+
+
+def _program(options: argparse.Namespace, default: str | None) -> Program:
+    """What to run. Raises UsageError if it cannot be run."""
+    from backprop_tui.debugger.launch import Program
+
+    if options.threads < 1:
+        raise UsageError(f"--threads must be 1 or more, not {options.threads}")
+    if options.python is not None and shutil.which(options.python) is None:
+        raise UsageError(f"--python: there is no interpreter {options.python}")
+    common: dict[str, Any] = {
+        "python": options.python,
+        "threads": options.threads,
+        "changes": _changes(options),
+    }
+    if options.module is not None:
+        if not options.module:
+            raise UsageError("-m needs the name of a module")
+        return Program(options.module[0], tuple(options.module[1:]), is_module=True, **common)
+    words = options.script or ([default] if default else [])
+    if not words:
+        raise UsageError("name a script: backprop-tui trace SCRIPT [ARGS]")
+    path = _script(words[0], check_syntax=options.python is None)
+    return Program(path, tuple(words[1:]), **common)
+
+
+def _script(word: str, check_syntax: bool) -> str:
+    """The file behind a path or the name of a lesson."""
+    if not os.path.exists(word):
+        return _lesson(word)
+    if os.path.isdir(word):
+        raise UsageError(f"{word} is a directory: name a Python file, or use -m for a package")
+    try:
+        with open(word, "rb") as file:
+            source = file.read()
+    except OSError as error:
+        raise UsageError(f"{word} cannot be read: {error.strerror}") from None
+    if check_syntax:
+        _check_python(word, source)
+    return word
+
+
+def _check_python(path: str, source: bytes) -> None:
+    try:
+        ast.parse(source, path)
+    except SyntaxError as error:
+        if b"\0" in source or "codec" in str(error.msg) or "encoding" in str(error.msg):
+            raise UsageError(f"{path} is not a Python file") from None
+        raise UsageError(f"{path} line {error.lineno}: {error.msg}") from None
+    except ValueError:
+        raise UsageError(f"{path} is not a Python file") from None
+
+
+def _lesson(word: str) -> str:
+    from backprop_tui.lessons import catalog
+
+    if os.sep in word or word.endswith(".py"):
+        raise UsageError(f"there is no file {word}")
+    try:
+        return str(catalog.find(word).script)
+    except catalog.UnknownLesson as error:
+        raise UsageError(f"there is no file {word}, and no lesson either. {error}") from None
+
+
+# commands
+def _trace(arguments: list[str]) -> int:
+    import asyncio
+
+    from backprop_tui.debugger.failure import StartFailed
+    from backprop_tui.trace import TraceOptions, trace
+
+    parser = _parser("backprop-tui trace", "Print one JSON object per completed operation.")
+    parser.add_argument("--level", default="operation", metavar="phase|operation|kernel", help="how deep to look")
+    parser.add_argument("--iterations", type=int, metavar="N", help="end after N iterations")
+    parser.add_argument("--values", type=int, default=64, metavar="N", help="whole tensors up to N elements")
+    options = parser.parse_args(arguments)
+    if options.level not in ("phase", "operation", "kernel"):
+        raise UsageError(f"--level is phase, operation or kernel, not {options.level!r}")
+    if options.iterations is not None and options.iterations < 1:
+        raise UsageError(f"--iterations must be 1 or more, not {options.iterations}")
+    if options.values < 0:
+        raise UsageError(f"--values must be 0 or more, not {options.values}")
+    program = _program(options, None)
+    try:
+        return asyncio.run(trace(program, TraceOptions(options.level, options.iterations, options.values)))
+    except StartFailed as error:
+        raise UsageError(str(error)) from None
+
+
+def _lessons(arguments: list[str]) -> int:
+    from backprop_tui.lessons import catalog
+
+    parser = _Parser(prog="backprop-tui lessons", description="List the lessons.", allow_abbrev=False)
+    parser.parse_args(arguments)
+    for lesson in catalog.lessons():
+        print(f"{lesson.name:16} {lesson.question} ({lesson.minutes} min)")
+    return 0
+
+
+def _app(arguments: list[str]) -> int:
+    options = _parser("backprop-tui", _DESCRIPTION).parse_args(arguments)
+    from backprop_tui.lessons.catalog import DEFAULT
+
+    program = _program(options, DEFAULT)
+    for stream, name in ((sys.stdin, "stdin"), (sys.stdout, "stdout")):
+        if not stream.isatty():
+            raise UsageError(
+                f"the screen needs a terminal and {name} is not one: backprop-tui trace works without"
+            )
+    from backprop_tui.app import run
+    from backprop_tui.debugger.session import Session
+
+    return run(lambda on_view: Session(program, on_view))

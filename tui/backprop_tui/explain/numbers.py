@@ -1,0 +1,280 @@
+"""Honest digits: numbers as text, in the precision of the tensor that holds them.
+
+`shortest` is data: ASCII, and it parses back to the same number. Everything else here is for the
+screen: it uses the typographic minus and may round, but it never shows a nonzero number as 0.
+
+Values are what the protocol carries: numbers, or the words "nan", "inf" and "-inf".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from backprop_tui.protocol import TensorInfo
+
+MINUS = "−"
+
+# dtype -> (bits of precision, exponent of the smallest normal number as frexp counts it, decimal
+# digits that always survive, decimal digits that always suffice). IEEE 754 and the OCP 8-bit formats.
+FORMATS: dict[str, tuple[int, int, int, int]] = {
+    "float32": (24, -125, 6, 9),
+    "float16": (11, -13, 3, 5),
+    "bfloat16": (8, -125, 2, 4),
+    "float8_e4m3fn": (4, -5, 1, 3),
+    "float8_e5m2": (3, -13, 1, 2),
+}
+COMPLEX = {"complex32": "float16", "complex64": "float32", "complex128": "float64"}
+
+
+@lru_cache(maxsize=65536)
+def _shortest_float(value: float, dtype: str) -> str:
+    if math.isnan(value) or math.isinf(value):
+        return str(value)
+    if value == 0:
+        return "-0" if math.copysign(1.0, value) < 0 else "0"
+    if dtype not in FORMATS:
+        return _layout(*_digits(repr(value)))
+    return _layout(*_digits(_short_decimal(value, dtype)))
+
+
+def shortest(value: Any, dtype: str) -> str:
+    """The shortest decimal that gives `value` back when it is read in `dtype`.
+
+    Integers and booleans as Python writes them; complex numbers as ``1+2j``; ``nan``, ``inf``, ``-inf``.
+    """
+    if isinstance(value, float):
+        return _shortest_float(value, dtype)
+    if isinstance(value, bool):
+        return "True" if value else "False"
+    if isinstance(value, int):
+        return _shortest_float(float(value), dtype) if dtype in FORMATS or dtype == "float64" else str(value)
+    if isinstance(value, complex):
+        return _complex(value, dtype)
+    if isinstance(value, (list, tuple)) and dtype in COMPLEX and len(value) == 2:
+        return _complex(complex(float(value[0]), float(value[1])), dtype)
+    return str(value)
+
+
+def _complex(value: complex, dtype: str) -> str:
+    part = COMPLEX.get(dtype, "float64")
+    imaginary = _shortest_float(value.imag, part)
+    sign = "" if imaginary.startswith("-") else "+"
+    return f"{_shortest_float(value.real, part)}{sign}{imaginary}j"
+
+
+def rounded(value: float, dtype: str) -> float:
+    """`value` as `dtype` would hold it (round to nearest, ties to even); float64 comes back unchanged."""
+    if dtype not in FORMATS or value == 0 or not math.isfinite(value):
+        return value
+    bits, smallest, _, _ = FORMATS[dtype]
+    exponent = max(math.frexp(value)[1], smallest) - bits
+    return math.ldexp(round(math.ldexp(value, -exponent)), exponent)
+
+
+def _short_decimal(value: float, dtype: str) -> str:
+    """Scientific notation with as few digits as `dtype` needs."""
+    _, smallest, safe, enough = FORMATS[dtype]
+    mantissa, exponent = math.frexp(value)
+    first = safe if exponent >= smallest else 1
+    for digits in range(first, enough + 1):
+        for text in _near(value, digits, abs(mantissa) == 0.5):
+            if rounded(float(text), dtype) == value:
+                return text
+    return repr(value)
+
+
+def _near(value: float, digits: int, power_of_two: bool) -> Iterator[str]:
+    """Decimals with so many digits near `value`: the nearest, and for a power of two its neighbours.
+
+    Below a power of two the floats lie twice as close, so a decimal that is not the nearest may
+    still be read back as it.
+    """
+    text = f"{value:.{digits - 1}e}"
+    yield text
+    if power_of_two:
+        unit = Decimal(f"1e{int(text.partition('e')[2]) - digits + 1}")
+        yield from (f"{Decimal(text) + step:e}" for step in (unit, -unit))
+
+
+def _digits(text: str) -> tuple[str, str, int]:
+    """(sign, significant digits, power of ten of the first digit) of a decimal numeral."""
+    sign, digits, exponent = Decimal(text).normalize().as_tuple()
+    power = len(digits) - 1 + int(exponent)
+    return "-" if sign else "", "".join(map(str, digits)), power
+
+
+def _layout(sign: str, digits: str, power: int) -> str:
+    """A numeral, written out unless that would take many zeros."""
+    if power < -4 or power > 15 or power + 1 - len(digits) > 5:
+        return sign + _scientific(digits, power)
+    return sign + _positional(digits, power)
+
+
+def _positional(digits: str, power: int) -> str:
+    if power < 0:
+        return "0." + "0" * (-power - 1) + digits
+    whole = digits[: power + 1].ljust(power + 1, "0")
+    return f"{whole}.{digits[power + 1:]}" if len(digits) > power + 1 else whole
+
+
+def _scientific(digits: str, power: int) -> str:
+    return f"{digits[0]}.{digits[1:]}e{power}" if len(digits) > 1 else f"{digits}e{power}"
+
+
+def display(text: str) -> str:
+    """A numeral for the screen: with the typographic minus."""
+    return text.replace("-", MINUS)
+
+
+@lru_cache(maxsize=65536)
+def _fit_text(text: str, width: int) -> str:
+    if len(text) <= width:
+        return display(text)
+    try:
+        sign, digits, power = _digits(text)
+    except (ArithmeticError, ValueError, TypeError):
+        return text[: max(0, width - 1)] + "…" if width > 0 else ""
+    for count in range(len(digits) - 1, 0, -1):
+        for candidate in _shorter(sign, digits, power, count):
+            if len(candidate) <= width:
+                return display(candidate)
+    return "#" * width
+
+
+def _shorter(sign: str, digits: str, power: int, count: int) -> tuple[str, ...]:
+    """The number rounded to `count` digits, written out (if that loses no digit) and in powers of ten."""
+    _, kept, grown = _digits(f"{Decimal(f'{digits[0]}.{digits[1:]}e{power}'):.{count - 1}e}")
+    scientific = sign + _scientific(kept, grown)
+    if -5 < grown < count:
+        return (sign + _positional(kept, grown), scientific)
+    return (scientific,)
+
+
+def fit(value: Any, dtype: str, width: int) -> str:
+    """`value` in at most `width` columns, rounded if it must be; ``###`` if no honest form fits."""
+    return _fit_text(shortest(value, dtype), width)
+
+
+def significant(value: Any, dtype: str, digits: int) -> str:
+    """`value` rounded to so many significant digits, for labels that need not be exact."""
+    text = shortest(value, dtype)
+    if not isinstance(value, float) or not math.isfinite(value) or value == 0:
+        return display(text)
+    sign, figures, power = _digits(text)
+    kept = power + 1 if digits <= power < 6 else digits
+    if len(figures) <= kept:
+        return display(text)
+    _, figures, power = _digits(f"{Decimal(text):.{kept - 1}e}")
+    return display(sign + (_scientific(figures, power) if power > 5 else _layout("", figures, power)))
+
+
+def shape_text(shape: list[int]) -> str:
+    """``128×784``; a scalar is ``scalar``."""
+    return "×".join(map(str, shape)) if shape else "scalar"
+
+
+def count(shape: list[int]) -> int:
+    """Number of elements."""
+    return math.prod(shape)
+
+
+def flat(values: Any) -> list[Any]:
+    """The numbers of nested lists, in order."""
+    if not isinstance(values, list):
+        return [values]
+    if values and not isinstance(values[0], list):
+        return values
+    return [number for row in values for number in flat(row)]
+
+
+def _nested(values: Any, dtype: str, digits: int | None) -> str:
+    if isinstance(values, list) and not (dtype in COMPLEX and _is_complex_pair(values)):
+        return "[" + " ".join(_nested(item, dtype, digits) for item in values) + "]"
+    return display(shortest(values, dtype)) if digits is None else significant(values, dtype, digits)
+
+
+def _is_complex_pair(values: list[Any]) -> bool:
+    return len(values) == 2 and not any(isinstance(item, list) for item in values)
+
+
+def whole_values(info: TensorInfo, limit: int) -> str | None:
+    """All numbers of a tensor in at most `limit` columns, exact or to four digits; None if too long."""
+    values, dtype = info.get("values"), info.get("dtype", "")
+    if values is None or count(info.get("shape", [])) * 2 > limit + 1:
+        return None
+    texts = (_nested(values, dtype, digits) for digits in (None, 4))
+    return next((text for text in texts if len(text) <= limit), None)
+
+
+def short_values(info: TensorInfo | None, limit: int) -> str:
+    """One line of at most `limit` columns: ``0.191``, ``[0.85 0.48]``, else ``float32 [128, 784]``.
+
+    The digits are all there if they fit, else rounded to four; a tensor too long for that is
+    described by shape and norm.
+    """
+    if info is None:
+        return "None"
+    return whole_values(info, limit) or _described(info, limit)
+
+
+def _described(info: TensorInfo, limit: int) -> str:
+    shape = f"[{', '.join(map(str, info.get('shape', [])))}]"
+    dtype = info.get("dtype", "")
+    norm = norm_of(info)
+    choices = [f"{dtype} {shape}", shape]
+    if norm is not None:
+        choices.insert(0, f"{dtype} {shape} norm {significant(norm, 'float64', 3)}")
+    if info.get("nonfinite"):
+        choices.insert(0, f"{dtype} {shape} {info['nonfinite']} not finite")
+    return next((text for text in choices if len(text) <= limit), shape[: max(0, limit - 1)] + "…")
+
+
+def norm_of(info: TensorInfo | None) -> float | None:
+    """Euclidean norm: as told, or worked out from the values; None if neither is known."""
+    if info is None:
+        return None
+    if info.get("norm") is not None:
+        return float(info["norm"])
+    values = info.get("values")
+    if values is None or info.get("dtype", "").startswith(("complex", "bool")):
+        return None
+    return math.sqrt(sum(float(number) ** 2 for number in flat(values)))
+
+
+def gradient_word(info: TensorInfo | None, limit: int) -> str:
+    """Three different words: ``None`` (no gradient), ``0`` (exactly zero everywhere), or the numbers."""
+    if info is None:
+        return "None"
+    values = info.get("values")
+    if values is not None and all(number == 0 for number in flat(values)):
+        return "0"
+    if values is None and info.get("norm") == 0:
+        return "0"
+    return short_values(info, limit)
+
+
+def torch_style(values: Any, dtype: str) -> str:
+    """As torch prints a tensor with its default options: four decimals, ``[0.1100, 0.2100]``."""
+    numbers = [float(number) for number in flat(values)]
+    finite = [abs(number) for number in numbers if math.isfinite(number) and number != 0]
+    if not dtype.startswith(("float", "bfloat")):
+        return _nested_with(values, str)
+    if all(number == int(number) for number in finite):
+        return _nested_with(values, lambda number: _whole(float(number)))
+    wide = max(finite) / min(finite) > 1000 or max(finite) > 1e8 or min(finite) < 1e-4
+    spec = ".4e" if wide else ".4f"
+    return _nested_with(values, lambda number: format(float(number), spec))
+
+
+def _whole(number: float) -> str:
+    return f"{number:.0f}." if math.isfinite(number) else str(number)
+
+
+def _nested_with(values: Any, write: Any) -> str:
+    if isinstance(values, list):
+        return "[" + ", ".join(_nested_with(item, write) for item in values) + "]"
+    return str(write(values))

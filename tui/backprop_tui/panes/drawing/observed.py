@@ -1,0 +1,138 @@
+"""What a view says about the last forward pass, and what the backward pass has reached of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from backprop_tui.debugger.view import View
+from backprop_tui.protocol import Record, TensorInfo, Time
+
+FORWARD_KINDS = frozenset({"forward", "loss", "module", "op"})
+WRITING_KINDS = frozenset({"accumulate", "update", "clear"})
+
+
+def time_of(record: Record) -> Time:
+    """(landmark, operation) of a record."""
+    landmark, operation = record["time"]
+    return landmark, operation
+
+
+def origin_of(record: Record) -> Time | None:
+    """Time of the forward operation that created an autograd node."""
+    origin = record.get("origin")
+    return (origin[0], origin[1]) if origin else None
+
+
+def same_tensor(one: TensorInfo, other: TensorInfo) -> bool:
+    """Whether two descriptions can be of one tensor: equal shapes, and equal values if both are known."""
+    if one.get("shape") != other.get("shape"):
+        return False
+    return one.get("values") is None or other.get("values") is None or one["values"] == other["values"]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The forward operations of one iteration in the order in which they began, and their gradients."""
+
+    iteration: int = 0
+    stale: bool = False
+    """The iteration shown is the one before: this one has not gone forward yet."""
+    forward: tuple[Record, ...] = ()
+    """phase, module and op records; also those begun and not completed, and the next one."""
+    completed: frozenset[Time] = frozenset()
+    nodes: dict[Time, list[Record]] = field(default_factory=dict)
+    """Time of a forward operation to its autograd nodes, in the order of the backward pass."""
+    next: Record | None = None
+    last: Record | None = None
+
+    def gradient(self, record: Record, output: int = 0) -> TensorInfo | None:
+        """∂L/∂output of a forward operation: what its nodes received, if the backward pass came by."""
+        outputs = record.get("outputs", [])
+        if output >= len(outputs):
+            return None
+        for node in self.nodes.get(time_of(record), []):
+            for grad in node.get("grad_outputs") or []:
+                if grad is not None and grad.get("shape") == outputs[output].get("shape"):
+                    return grad
+        return None
+
+
+def observe(view: View) -> Observed:
+    """Sort the records of a view: those of its iteration, or of the one before if that has no forward yet."""
+    stop = view.stop
+    iteration = stop.iteration if stop else view.iteration
+    here = _of_iteration(view, iteration)
+    coming = [stop.next] if stop and stop.next else []
+    opened = list(stop.open) if stop else []
+    forward = [record for record in [*here, *opened, *coming] if record["kind"] in FORWARD_KINDS]
+    stale = not forward and any(record["iteration"] == iteration - 1 for record in view.records)
+    if stale:
+        iteration -= 1
+        here, opened = _of_iteration(view, iteration), []
+        forward = [record for record in here if record["kind"] in FORWARD_KINDS]
+    return Observed(
+        iteration,
+        stale,
+        tuple(sorted(_distinct(forward), key=time_of)),
+        frozenset(time_of(record) for record in here),
+        _nodes([*here, *coming]),
+        stop.next if stop else None,
+        stop.last if stop else None,
+    )
+
+
+def _of_iteration(view: View, iteration: int) -> list[Record]:
+    return [record for record in view.records if record["iteration"] == iteration]
+
+
+def _distinct(records: Iterable[Record]) -> list[Record]:
+    """Without repetitions of one operation (a stop's open operations may be records too)."""
+    found: dict[Time, Record] = {}
+    for record in records:
+        found.setdefault(time_of(record), record)
+    return list(found.values())
+
+
+def _nodes(records: Iterable[Record]) -> dict[Time, list[Record]]:
+    nodes: dict[Time, list[Record]] = {}
+    for record in records:
+        origin = origin_of(record)
+        if record["kind"] == "node" and origin is not None:
+            nodes.setdefault(origin, []).append(record)
+    return nodes
+
+
+def changed_by_last(view: View) -> list[Record]:
+    """The writes of the last operation: its own, or those of the operations inside it."""
+    last = view.stop.last if view.stop else None
+    if last is None:
+        return []
+    if last["kind"] in WRITING_KINDS:
+        return [last]
+    if last.get("level") != "phase":
+        return []
+    begun = time_of(last)
+    inside: list[Record] = []
+    for record in reversed(view.records):
+        if time_of(record) < begun:
+            break
+        if record["kind"] in WRITING_KINDS:
+            inside.append(record)
+    return inside[::-1]
+
+
+def read_by_next(view: View) -> frozenset[str]:
+    """Names of the tensors that the next operation reads, ``w.grad`` for the gradient of ``w``."""
+    record = view.stop.next if view.stop else None
+    return reads(record) if record else frozenset()
+
+
+def reads(record: Record) -> frozenset[str]:
+    """Names of the tensors that an operation reads, ``w.grad`` for the gradient of ``w``."""
+    names = {str(info["name"]) for info in record.get("inputs") or [] if info.get("name")}
+    if record["kind"] in ("accumulate", "clear") and record.get("tensor"):
+        names.add(f"{record['tensor']}.grad")
+    if record["kind"] == "update" and record.get("parameter"):
+        names |= {str(record["parameter"]), f"{record['parameter']}.grad"}
+    return frozenset(names)

@@ -1,0 +1,284 @@
+"""The operation that just ran and the one about to run: what they read, what they made, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backprop_tui.debugger.view import Stop, View
+from backprop_tui.explain.numbers import fit, short_values, significant
+from backprop_tui.panes.drawing.records import (
+    direction,
+    known,
+    label,
+    number,
+    numbers,
+    phase_word,
+    rates,
+    sentence,
+    type_text,
+)
+from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, cut, wrapped
+from backprop_tui.protocol import Record, TensorInfo
+
+MATRIX_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One labelled value: ``grad  [[−0.85 −0.48]]  float32 1×2``."""
+
+    label: str
+    value: str = ""
+    type: str = ""
+    info: TensorInfo | None = None
+    """The tensor behind it, when there is one to write out."""
+
+
+def entries(record: Record) -> list[Entry]:
+    """What there is to say about an operation, in the order of reading; unknown fields are left out."""
+    kind = record["kind"]
+    special = {
+        "node": _node, "accumulate": _accumulate, "clear": _clear, "update": _update, "schedule": _schedule,
+        "step": _step, "backward": _backward,
+    }.get(kind)  # fmt: skip
+    found = special(record) if special else []
+    if not found:
+        found = [*_tensors("in", record.get("inputs")), *_tensors("out", record.get("outputs"))]
+    if record.get("error"):
+        found.append(Entry("raised", "✗ " + clean(record["error"].strip().splitlines()[-1])))
+    return found
+
+
+def _tensors(side: str, infos: Sequence[TensorInfo | None] | None) -> list[Entry]:
+    several = len(known(list(infos or []))) > 1
+    return [
+        _tensor(f"{side} {info.get('name') or (index + 1 if several else '')}".strip(), info)
+        for index, info in enumerate(infos or [])
+        if info is not None
+    ]
+
+
+def _tensor(text: str, info: TensorInfo | None, none: str = "None") -> Entry:
+    return Entry(text, none) if info is None else Entry(text, "", type_text(info), info)
+
+
+def _node(record: Record) -> list[Entry]:
+    arriving = [_tensor("∂L/∂out", info) for info in record.get("grad_outputs") or []]
+    leaving = record.get("grad_inputs") or []
+    names = ["∂L/∂in" if len(leaving) == 1 else f"∂L/∂in {index + 1}" for index in range(len(leaving))]
+    passed = [_tensor(name, info, "none needed") for name, info in zip(names, leaving, strict=True)]
+    return [*arriving, *passed]
+
+
+def made_by(record: Record, records: Sequence[Record]) -> list[Entry]:
+    """The operation of the forward pass that a node undoes, if it was observed."""
+    origin = record.get("origin")
+    for other in reversed(records) if origin else ():
+        if other.get("time") == origin:
+            line = f", line {other['line']}" if other.get("line") else ""
+            return [Entry("made by", f"{label(other)}{line}")]
+    return []
+
+
+def _accumulate(record: Record) -> list[Entry]:
+    lines = [_tensor("before", record.get("before")), _tensor("+ this pass", record.get("added"))]
+    return [*lines, _tensor("= after", record.get("after"))] if "after" in record else lines
+
+
+def _clear(record: Record) -> list[Entry]:
+    lines = [_tensor("grad before", record.get("before"))]
+    return [*lines, _tensor("grad after", record.get("after"))] if "after" in record else lines
+
+
+def _update(record: Record) -> list[Entry]:
+    lines = [
+        _tensor("before", record.get("before")),
+        *([_tensor("after", record.get("after"))] if "after" in record else []),
+        _tensor("grad", record.get("grad")),
+        Entry("lr", number(record.get("lr"))),
+    ]
+    for name, change in (record.get("state") or {}).items():
+        if change.get("before") is None and change.get("after") is None:
+            continue
+        lines.append(Entry(name, f"{_state(change.get('before'))} → {_state(change.get('after'))}"))
+    return lines
+
+
+def _state(value: Any) -> str:
+    if isinstance(value, dict):
+        return short_values(value, 40)  # type: ignore[arg-type]
+    return "None" if value is None else number(value, "float32")
+
+
+def _step(record: Record) -> list[Entry]:
+    found = [Entry("optimizer", record.get("optimizer") or record.get("name", ""))]
+    return [*found, Entry("lr", number(record["lr"]))] if record.get("lr") is not None else found
+
+
+def _schedule(record: Record) -> list[Entry]:
+    lines = [Entry("scheduler", record.get("scheduler") or record.get("name", ""))]
+    if record.get("lr_before") is not None:
+        lines.append(Entry("lr before", rates(record["lr_before"])))
+    if record.get("lr_after") is not None:
+        lines.append(Entry("lr after", rates(record["lr_after"])))
+    return lines
+
+
+def _backward(record: Record) -> list[Entry]:
+    value = record.get("value")
+    return [Entry("loss", number(value, "float32"))] if value is not None else []
+
+
+def draw_entry(entry: Entry, labels: int, width: int, rows: int) -> list[Pieces]:
+    """One entry in at most `rows` lines: on one line if its numbers fit, else as a matrix, else summed up."""
+    lead: Piece = (entry.label.ljust(labels) + "  ", "name")
+    room = width - labels - 2
+    if entry.info is None:
+        style = "bad" if entry.value.startswith("✗") else "value"
+        return [cut((lead, (entry.value, style)), width)]
+    text = numbers(entry.info, room)
+    if text:
+        kind = entry.type if len(entry.type) + len(text) + 2 <= room else ""
+        return [beside((lead, (text, "value")), ((kind, "dim"),), width)]
+    matrix = _matrix(entry.info, room, rows)
+    if matrix:
+        pad: Piece = (" " * (labels + 2), "")
+        return [((lead if index == 0 else pad), (line, "value")) for index, line in enumerate(matrix)]
+    return [cut((lead, (_summary(entry.info, room), "value")), width)]
+
+
+def _matrix(info: TensorInfo, room: int, rows: int) -> list[str]:
+    """A small matrix row by row; empty if it does not fit."""
+    inside, shape = info.get("values"), info.get("shape", [])
+    if inside is None or len(shape) != 2 or not 1 < shape[0] <= rows or not shape[1]:
+        return []
+    cell = min(10, (room - 2 + 1) // shape[1] - 1)
+    if cell < 5:
+        return []
+    dtype = info.get("dtype", "")
+    return ["[" + " ".join(fit(item, dtype, cell).rjust(cell) for item in row) + "]" for row in inside]
+
+
+def _summary(info: TensorInfo, room: int) -> str:
+    parts = [type_text(info)]
+    for name in ("norm", "min", "max"):
+        if info.get(name) is not None:
+            parts.append(f"{name} {significant(info[name], 'float64', 4)}")
+    if info.get("nonfinite"):
+        parts.insert(1, f"{info['nonfinite']} not finite")
+    text = " · ".join(parts)
+    return text if len(text) <= room else short_values(info, room)
+
+
+Told = tuple[str, Record, tuple[Record, ...]]
+"""(``done`` or ``next``, the operation, the open ones around it)"""
+
+
+def section(told: Told, view: View, width: int, rows: int) -> list[Pieces]:
+    """One operation in at most `rows` lines: a heading, what it does, its values."""
+    word, record, above = told
+    context = "  " + _context(record, above)
+    heading: Pieces = ((word, "mark"), (" ", ""), (label(record), "title"), (context, "dim"))
+    about = wrapped(sentence(record, view.toggles.zero_grad), width, "dim")
+    found = [*entries(record), *made_by(record, view.records)]
+    body = _body(found, width, MATRIX_ROWS)
+    if 1 + len(body) > rows:
+        body = _body(found, width, 1)
+    if 1 + len(about) + len(body) > rows and len(about) > 1:
+        about = [cut((*about[0], (" …", "")), width)] if 1 + len(body) < rows else []
+    return _limited([cut(heading, width), *about, *body], rows)
+
+
+def _body(found: list[Entry], width: int, rows: int) -> list[Pieces]:
+    labels = min(max((len(entry.label) for entry in found), default=0), max(10, width // 3))
+    return [line for entry in found for line in draw_entry(_trimmed(entry, labels), labels, width, rows)]
+
+
+def _context(record: Record, above: tuple[Record, ...]) -> str:
+    """Which way it goes and where it belongs: ``→ forward in linear1``, ``· optimizer step``."""
+    phase, way = phase_word(record, above), direction(record)
+    if way and record.get("module") and record["kind"] != "module":
+        return f"{way} in {record['module']}"
+    if way or record.get("level") == "phase":
+        return way
+    return f"· {phase}" if phase else ""
+
+
+def _trimmed(entry: Entry, labels: int) -> Entry:
+    if len(entry.label) <= labels:
+        return entry
+    return Entry("…" + entry.label[-(labels - 1) :], entry.value, entry.type, entry.info)
+
+
+def _limited(lines: list[Pieces], rows: int) -> list[Pieces]:
+    if len(lines) <= rows:
+        return lines
+    return [*lines[: max(1, rows - 1)], ((f"… {len(lines) - max(1, rows - 1)} more lines", "dim"),)]
+
+
+def draw(view: View, width: int, height: int) -> list[Pieces]:
+    """The whole pane. `height` decides how much of each operation is told; the rest is counted."""
+    stop = view.stop
+    if stop is None:
+        return wrapped("The script has not begun.", width, "dim")
+    if stop.error:
+        return _crash(view, stop, width, height)
+    shown = [("done", stop.last, _above_last(stop)), ("next", stop.next, stop.open)]
+    present = [(word, record, above) for word, record, above in shown if record is not None]
+    whole = [section(told, view, width, 10_000) for told in present]
+    if sum(map(len, whole)) + len(whole) - 1 > height:
+        shares = _shares(whole, height)
+        whole = [section(told, view, width, rows) for told, rows in zip(present, shares, strict=True)]
+    return _joined(whole) or wrapped(_nothing(view), width, "dim")
+
+
+def _crash(view: View, stop: Stop, width: int, height: int) -> list[Pieces]:
+    """The exception in full, then the last operation that went well."""
+    lines = (stop.error or "").strip().splitlines() or ["The script crashed."]
+    message = [(("crashed", "bad"),), *wrapped("✗ " + clean(lines[-1]), width, "bad")]
+    if stop.last is None:
+        return message
+    last = section(("done", stop.last, ()), view, width, max(3, height - len(message) - 1))
+    return _joined([message, last])
+
+
+def _shares(whole: list[list[Pieces]], height: int) -> list[int]:
+    """Lines for each section: what one does not need goes to the other."""
+    if len(whole) == 1:
+        return [height]
+    first, second = len(whole[0]), len(whole[1])
+    room = height - 1
+    half = room // 2
+    if first <= half:
+        return [first, room - first]
+    return [room - second, second] if second <= room - half else [half, room - half]
+
+
+def _above_last(stop: Stop) -> tuple[Record, ...]:
+    depth = (stop.last or {}).get("depth", 0)
+    return stop.open[:depth]
+
+
+def _joined(sections: list[list[Pieces]]) -> list[Pieces]:
+    lines: list[Pieces] = []
+    for part in sections:
+        lines += [(), *part] if lines else part
+    return lines
+
+
+def _nothing(view: View) -> str:
+    if view.status == "finished":
+        return "The script has finished without an operation of PyTorch that could be shown."
+    return "No operation has run yet."
+
+
+def one_line(view: View) -> str:
+    """The next operation in one sentence, for places with a single row."""
+    stop = view.stop
+    if stop is None or stop.next is None:
+        return ""
+    return f"next: {label(stop.next)}. {sentence(stop.next, view.toggles.zero_grad)}"
+
+

@@ -1,0 +1,319 @@
+"""The program as rows: source lines, the operations nested under them, results at the right edge."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from backprop_tui.debugger.view import Stop, View
+from backprop_tui.panes.drawing.records import label, result
+from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, cut, width_of, wrapped
+from backprop_tui.protocol import Record
+
+Place = tuple[str, int]
+"""(file, line)"""
+
+LEAST_RESULT = 14
+"""Columns for results in the narrowest pane."""
+
+GUTTER = 8
+"""Columns left of the text, at most."""
+
+
+@dataclass
+class Branch:
+    """An operation and those that ran inside it, in the order in which they began."""
+
+    record: Record
+    inside: list[Branch]
+    state: Literal["done", "open", "next"] = "done"
+
+    @property
+    def place(self) -> Place:
+        return (self.record.get("file") or "", self.record.get("line") or 0)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the pane, without its gutter."""
+
+    kind: Literal["source", "operation", "more", "error"]
+    line: int
+    pieces: Pieces = ()
+    result: Pieces = ()
+    next: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which row is which: the source lines with blocks of rows below some of them.
+
+    Made anew at every stop, so its cost must not depend on the length of the file.
+    """
+
+    lines: int
+    blocks: tuple[tuple[int, tuple[Row, ...]], ...] = ()
+    """(source line, the rows below it), by line"""
+    results: dict[int, str] = field(default_factory=dict)
+    here: int = 0
+    """The line about to run; 0 if it is not in this file."""
+    callers: frozenset[int] = frozenset()
+    """Lines of the frames further out that are in this file."""
+
+    @property
+    def height(self) -> int:
+        return self.lines + sum(len(rows) for _, rows in self.blocks)
+
+    def find(self, y: int) -> Row | None:
+        """Row `y` from the top; a source row holds its line number only. None below the end."""
+        above = 0
+        for line, rows in self.blocks:
+            top = line + above
+            if y < top:
+                break
+            if y < top + len(rows):
+                return rows[y - top]
+            above += len(rows)
+        line = y - above + 1
+        return Row("source", line) if 1 <= line <= self.lines else None
+
+    def row_of_line(self, line: int) -> int:
+        """The row of a source line."""
+        index = bisect_right(self.blocks, line - 1, key=lambda block: block[0])
+        return line - 1 + sum(len(rows) for _, rows in self.blocks[:index])
+
+    def row_of_next(self) -> int | None:
+        """The row of the next operation, or of its line; None if it is not in this file."""
+        for line, rows in self.blocks:
+            for offset, row in enumerate(rows):
+                if row.next:
+                    return self.row_of_line(line) + 1 + offset
+        return self.row_of_line(self.here) if self.here else None
+
+
+def shown_iteration(stop: Stop, records: Sequence[Record]) -> int:
+    """The iteration whose operations are shown: that of the stop, or the one before if it has none yet."""
+    if records and records[-1].get("iteration", 0) != stop.iteration and stop.number <= 1:
+        return records[-1].get("iteration", 0)
+    if stop.next is None and records:
+        return records[-1].get("iteration", 0)
+    return stop.iteration
+
+
+def forest(stop: Stop | None, records: Sequence[Record]) -> list[Branch]:
+    """The operations of one iteration as trees, the open and the next one among them.
+
+    Records come in the order of completion, so the children of one stand before it.
+    """
+    if stop is None:
+        return []
+    iteration = shown_iteration(stop, records)
+    pending: list[Branch] = []
+    for record in records:
+        if record.get("iteration") == iteration:
+            _adopt(pending, record, "done")
+    if stop.next is not None:
+        pending.append(Branch(stop.next, [], "next"))
+    for record in reversed(stop.open):
+        _adopt(pending, record, "open")
+    return pending
+
+
+def _adopt(pending: list[Branch], record: Record, state: Literal["done", "open"]) -> None:
+    depth, first = record.get("depth", 0), len(pending)
+    while first and pending[first - 1].record.get("depth", 0) > depth:
+        first -= 1
+    inside = pending[first:]
+    del pending[first:]
+    pending.append(Branch(record, inside, state))
+
+
+def by_place(trees: Sequence[Branch]) -> dict[Place, list[Branch]]:
+    """The branches to list under each source line: those that no branch of the same line contains."""
+    found: dict[Place, list[Branch]] = {}
+    stack: list[tuple[Branch, Place | None]] = [(tree, None) for tree in reversed(trees)]
+    while stack:
+        branch, above = stack.pop()
+        if branch.place != above:
+            found.setdefault(branch.place, []).append(branch)
+        stack.extend((inner, branch.place) for inner in reversed(branch.inside))
+    return found
+
+
+def summary(branch: Branch, limit: int) -> str:
+    """The result of an operation; of a phase without one, what it did to how many."""
+    text = result(branch.record, limit)
+    if text or branch.state != "done":
+        return text
+    kind, count = branch.record["kind"], len(branch.inside)
+    if kind == "zero_grad" and branch.inside:
+        after = branch.inside[-1].record.get("after")
+        return f"{count} grad → {'None' if after is None else '0'}"
+    if kind == "backward":
+        count = sum(inner.record["kind"] == "accumulate" for inner in branch.inside)
+        return f"{count} grad" if count else ""
+    return f"{count} updated" if kind == "step" and count else ""
+
+
+def tree_rows(
+    branch: Branch, line: int, limit: int, lead: str = "", last: bool = True, top: bool = False
+) -> list[Row]:
+    """The rows of one branch; `lead` is the part of the tree lines that its ancestors drew.
+
+    Results take at most about `limit` columns. Kernels are listed only while one is inside.
+    """
+    joint = "" if top else "╰ " if last else "├ "
+    upcoming = branch.state == "next"
+    style = "mark" if upcoming else "" if branch.state == "done" else "name"
+    pieces: list[Piece] = [(lead + joint, "dim"), (label(branch.record), style)]
+    error = bool(branch.record.get("error"))
+    shown = "" if upcoming else summary(branch, limit)
+    rows = [Row("operation", line, tuple(pieces), ((shown, "bad" if error else "value"),), upcoming)]
+    lead += "" if top else "  " if last else "│ "
+    more = branch.state == "open"
+    inside = [inner for inner in branch.inside if more or inner.record.get("level") != "kernel"]
+    for index, inner in enumerate(inside):
+        rows += tree_rows(inner, line, limit, lead, index == len(inside) - 1 and not more)
+    if more:
+        rows.append(Row("more", line, ((lead + "╰ …", "dim"),)))
+    return rows
+
+
+def window(rows: list[Row], room: int) -> list[Row]:
+    """At most `room` rows, around the next operation (or the end), saying how many are left out."""
+    if len(rows) <= room:
+        return rows
+    at = next((index for index, row in enumerate(rows) if row.next), len(rows) - 1)
+    inner = max(1, room - 2)
+    first = min(max(0, at - inner // 2), len(rows) - inner)
+    if first <= 1:
+        first = 0
+    count = inner + 1 if first == 0 or first + inner >= len(rows) - 1 else inner
+    first = min(first, max(0, len(rows) - count)) if first + inner >= len(rows) - 1 else first
+    kept = rows[first : first + count]
+    below = len(rows) - first - len(kept)
+    line = rows[0].line
+    return [*_left_out(first, "above", line), *kept, *_left_out(below, "below", line)]
+
+
+def _left_out(count: int, where: str, line: int) -> list[Row]:
+    text = f"… {count} more {where}"
+    return [Row("more", line, ((text, "dim"),))] if count else []
+
+
+def error_rows(error: str, line: int, width: int, room: int) -> list[Row]:
+    """A traceback in place: what went wrong first, in full, then where it came from."""
+    lines = [clean(text) for text in error.strip().splitlines()]
+    if not lines:
+        return []
+    message = wrapped("✗ " + lines[-1], width, "bad")[: max(1, room)]
+    rest: list[Pieces] = [((text, "dim"),) for text in lines[:-1]]
+    room = max(1, room - len(message))
+    if len(rest) > room:
+        rest = [*rest[: room - 1], ((f"… {len(rest) - room + 1} more lines", "dim"),)]
+    shown = [*message, *rest]
+    # The last row counts as the next operation, so that the pane scrolls far enough.
+    return [Row("error", line, text, next=text is shown[-1]) for text in shown]
+
+
+def place_of(view: View) -> Place:
+    """The line shown as the present one: that of the next operation, else of the innermost frame."""
+    stop = view.stop
+    if stop is None:
+        return (view.script, 0)
+    if stop.next is not None and stop.next.get("file"):
+        return (stop.next["file"] or "", stop.next.get("line") or 0)
+    if stop.frames:
+        return (stop.frames[0].file, stop.frames[0].line)
+    return (view.script, 0)
+
+
+def lay_out(view: View, file: str, lines: int, width: int, height: int) -> Layout:
+    """The rows of `file`, a file of so many `lines`, for a pane of this size.
+
+    The height decides how many operations are listed below a line.
+    """
+    stop = view.stop
+    if stop is None:
+        return Layout(lines)
+    groups = by_place(forest(stop, view.records))
+    where, line = place_of(view)
+    here = line if where == file else 0
+    limit = max(LEAST_RESULT, width // 2 - 4)
+    blocks = _blocks(view, groups, (file, here), width, height)
+    callers = frozenset(frame.line for frame in stop.frames if frame.file == file and frame.line != here)
+    return Layout(lines, tuple(sorted(blocks.items())), _results(groups, file, limit), here, callers)
+
+
+def _blocks(
+    view: View, groups: dict[Place, list[Branch]], present: Place, width: int, height: int
+) -> dict[int, tuple[Row, ...]]:
+    """The rows below the line about to run and below the one that ran last."""
+    stop, (file, here) = view.stop, present
+    assert stop is not None
+    limit = max(LEAST_RESULT, width // 2 - 4)
+    last = stop.last or {}
+    done = (last.get("line") or 0) if last.get("file") == file else 0
+    blocks: dict[int, tuple[Row, ...]] = {}
+    for line, room in ((done, max(3, height // 4)), (here, max(4, height // 2))):
+        branches = groups.get((file, line), [])
+        rows = [row for branch in branches for row in tree_rows(branch, line, limit, top=True)]
+        if line and rows:
+            blocks[line] = tuple(window(rows, room))
+    if stop.error:
+        line = here or done
+        errors = error_rows(stop.error, line, width - GUTTER, max(4, height // 2))
+        blocks[line] = (*blocks.get(line, ()), *errors)
+    return blocks
+
+
+def _results(groups: dict[Place, list[Branch]], file: str, limit: int) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for (where, line), branches in groups.items():
+        if where != file:
+            continue
+        texts = (summary(branch, limit) for branch in reversed(branches) if branch.state == "done")
+        text = next((text for text in texts if text), "")
+        if text:
+            found[line] = text
+    return found
+
+
+@dataclass(frozen=True)
+class Gutter:
+    """What stands left of a row."""
+
+    digits: int
+    breakpoint: bool = False
+    mark: str = " "
+    number: int | None = None
+    cursor: bool = False
+
+    @property
+    def width(self) -> int:
+        return self.digits + 3
+
+    def pieces(self) -> Pieces:
+        number = "" if self.number is None else str(self.number)
+        return (
+            ("●" if self.breakpoint else " ", "bad"),
+            (self.mark, "mark"),
+            (number.rjust(self.digits), "cursor" if self.cursor else "dim"),
+            (" ", ""),
+        )
+
+
+def draw(row: Row, source: Pieces, gutter: Gutter, results: dict[int, str], width: int) -> Pieces:
+    """One row as pieces of at most `width` columns. `source` is the coloured source line of a source row."""
+    room = width - gutter.width
+    if row.kind == "source":
+        text = results.get(row.line, "")
+        return (*gutter.pieces(), *beside(source, ((text, "value"),) if text else (), room))
+    if row.kind == "error":
+        return (*gutter.pieces(), *cut(row.pieces, room))
+    indent: Pieces = (("  ", ""),)
+    body = (*indent, (("> " if row.next else "  "), "mark"), *row.pieces)
+    least = min(width_of(body), room // 2)
+    return (*gutter.pieces(), *beside(body, row.result, room, least))

@@ -1,0 +1,215 @@
+"""One operation in a few words: its label, its result, and a sentence for a learner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backprop_tui.explain.numbers import (
+    count,
+    display,
+    gradient_word,
+    norm_of,
+    shape_text,
+    short_values,
+    shortest,
+    significant,
+)
+from backprop_tui.panes.drawing.text import clean
+from backprop_tui.protocol import Record, TensorInfo
+
+BACKWARD_KINDS = frozenset({"backward", "node", "accumulate"})
+
+PHASES = {
+    "zero_grad": "zero_grad",
+    "forward": "forward",
+    "loss": "loss",
+    "backward": "backward",
+    "step": "optimizer step",
+    "schedule": "scheduler step",
+}
+
+
+def label(record: Record) -> str:
+    """What it is called in a list: ``MyNet``, ``linear1 Linear``, ``accumulate linear1.weight``."""
+    kind, name = record["kind"], record.get("name", "")
+    if kind in ("accumulate", "clear", "update"):
+        return f"{kind} {target(record)}"
+    if kind in ("forward", "loss", "step", "schedule") and name != kind:
+        return f"{kind} {name}"
+    module = record.get("module")
+    return f"{module} {name}" if kind == "module" and module else name or kind
+
+
+def target(record: Record) -> str:
+    """The parameter or tensor that the operation changes."""
+    return record.get("parameter") or record.get("tensor") or record.get("name") or "a tensor"
+
+
+def phase_word(record: Record, above: tuple[Record, ...]) -> str:
+    """The phase that an operation belongs to, ``""`` if to none (plain computation in the script)."""
+    for item in (*above, record):
+        if item.get("level") == "phase":
+            return PHASES.get(item["kind"], item["kind"])
+    return ""
+
+
+def direction(record: Record) -> str:
+    """``→ forward`` or ``← backward``, ``""`` for what is neither."""
+    if record["kind"] in BACKWARD_KINDS:
+        return "← backward"
+    return "→ forward" if record["kind"] in ("forward", "module", "op", "loss") else ""
+
+
+def number(value: Any, dtype: str = "float64") -> str:
+    """A lone number for the screen, in full."""
+    return "—" if value is None else display(shortest(value, dtype))
+
+
+def rates(values: list[Any]) -> str:
+    """Learning rates, one per parameter group."""
+    return ", ".join(number(value) for value in values)
+
+
+def known(infos: list[TensorInfo | None] | list[TensorInfo] | None) -> list[TensorInfo]:
+    """Without the nulls."""
+    return [info for info in infos or [] if info is not None]
+
+
+def numbers(info: TensorInfo, limit: int) -> str:
+    """All the numbers if they fit into `limit` columns, a lone one without brackets; else ``""``."""
+    one = values_of_one(info)
+    if one is not None:
+        return display(shortest(one, info.get("dtype", "")))
+    text = "" if info.get("values") is None else short_values(info, limit)
+    described = f"[{', '.join(map(str, info.get('shape', [])))}]"
+    return "" if described in text or text.endswith("…") else text
+
+
+def brief(info: TensorInfo, limit: int) -> str:
+    """For lists: the numbers, rounded to four digits, if they fit; else shape and norm, else the shape."""
+    inside = info.get("values")
+    if inside is not None and count(info.get("shape", [])) * 2 <= limit + 1:
+        one = values_of_one(info)
+        text = _rounded(inside if one is None else one, info.get("dtype", ""))
+        if len(text) <= limit or one is not None:
+            return text
+    shape, norm = shape_text(info.get("shape", [])), norm_of(info)
+    if info.get("nonfinite"):
+        return f"{shape} {info['nonfinite']} not finite"
+    with_norm = "" if norm is None else f"{shape} norm {significant(norm, 'float64', 3)}"
+    return with_norm if with_norm and len(with_norm) <= limit else shape
+
+
+def _rounded(inside: Any, dtype: str) -> str:
+    if isinstance(inside, list):
+        return "[" + " ".join(_rounded(item, dtype) for item in inside) + "]"
+    return significant(inside, dtype, 4)
+
+
+def values_of_one(info: TensorInfo) -> Any:
+    """The only number of a tensor with one element; None if it has another number of them."""
+    inside = info.get("values")
+    while isinstance(inside, list) and len(inside) == 1:
+        inside = inside[0]
+    return None if isinstance(inside, list) else inside
+
+
+def result(record: Record, limit: int) -> str:
+    """The result of a completed operation in at most about `limit` columns."""
+    if record.get("error"):
+        return "✗ " + clean(record["error"].strip().splitlines()[-1])
+    kind = record["kind"]
+    if kind in ("accumulate", "clear", "update"):
+        return _change(record, limit)
+    if kind == "node":
+        return _gradients(record, limit)
+    if kind == "schedule":
+        return f"lr {rates(record.get('lr_before', []))} → {rates(record.get('lr_after', []))}"
+    if kind == "loss" and record.get("value") is not None:
+        return significant(record["value"], _dtype(record), 4)
+    outputs = known(record.get("outputs"))
+    return ", ".join(brief(info, limit // len(outputs)) for info in outputs)
+
+
+def _dtype(record: Record) -> str:
+    outputs = known(record.get("outputs"))
+    return outputs[0].get("dtype", "float32") if outputs else "float32"
+
+
+def _change(record: Record, limit: int) -> str:
+    word = _gradient_word if record["kind"] != "update" else _value_word
+    before, after = record.get("before"), record.get("after")
+    if after is not None and (limit < 20 or _long(before) + _long(after) > limit - 3):
+        return "→ " + word(after, limit - 2)
+    return f"{word(before, limit)} → {word(after, limit)}"
+
+
+def _gradient_word(info: TensorInfo | None, limit: int) -> str:
+    word = gradient_word(info, limit)
+    return word if info is None or word == "0" else brief(info, limit)
+
+
+def _value_word(info: TensorInfo | None, limit: int) -> str:
+    return "—" if info is None else brief(info, limit)
+
+
+def _long(info: TensorInfo | None) -> int:
+    return 4 if info is None else len(brief(info, 200))
+
+
+def _gradients(record: Record, limit: int) -> str:
+    coming, going = known(record.get("grad_outputs")), known(record.get("grad_inputs"))
+    half = max(6, (limit - 3) // 2)
+    left = brief(coming[0], half) if coming else "None"
+    if not going:
+        return left
+    right = brief(going[0], half)
+    more = f" +{len(going) - 1}" if len(going) > 1 else ""
+    return f"{left} → {right}{more}"
+
+
+def type_text(info: TensorInfo) -> str:
+    """``float32 2×2``."""
+    shape = info.get("shape", [])
+    return f"{info.get('dtype', '')} {shape_text(shape)}".strip()
+
+
+def sentence(record: Record, zero_grad: str = "on") -> str:
+    """What this kind of operation does, for someone who meets it for the first time."""
+    kind, name = record["kind"], record.get("name", "")
+    if kind == "zero_grad":
+        return _zero_grad(zero_grad)
+    if kind in ("accumulate", "clear", "update"):
+        return _about_one(record)
+    if kind == "module":
+        return f"Calls the layer {record.get('module') or name}; what it computes runs inside."
+    about = {
+        "forward": f"Calls the model {name} on its input; its layers run inside, one after the other.",
+        "loss": "Puts into one number how far the result is from the target.",
+        "op": "Computes a new tensor, and autograd notes how, for the way back.",
+        "backward": "Starts at the loss with ∂L/∂L = 1 and goes back through what the forward pass did.",
+        "node": "Gets the gradient for its result and passes on the gradient for its inputs: the chain rule.",
+        "step": f"{name} changes every parameter that has a gradient.",
+        "schedule": f"{name} sets the learning rate for the coming steps.",
+        "kernel": "One tensor operation of the rule inside the update.",
+    }
+    return about.get(kind, "")
+
+
+def _zero_grad(how: str) -> str:
+    if how == "off":
+        return "zero_grad is switched off: the gradients stay, and the next backward adds to them."
+    to = "to 0" if how == "zero" else "to None"
+    return f"Sets .grad of each parameter {to}, so that the next backward does not add to old gradients."
+
+
+def _about_one(record: Record) -> str:
+    name, kind = target(record), record["kind"]
+    if kind == "clear":
+        return f"Forgets the gradient of {name}: None means that there is none, which is not the same as 0."
+    if kind == "update":
+        rule = record.get("optimizer") or "The script"
+        return f"{rule} moves {name} by its gradient and learning rate {number(record.get('lr'))}."
+    if record.get("before") is None:
+        return f"{name}.grad was None, so this pass's gradient becomes it."
+    return f"Adds this pass's gradient to what was already in {name}.grad."

@@ -1,0 +1,113 @@
+"""The top line and the message line: where the run is, in what state, and what has been changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backprop_tui.debugger.view import Change, Stop, View
+from backprop_tui.panes.drawing.records import number, phase_word
+from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, width_of
+
+NAME = "backprop-tui"
+
+STATES = {
+    "starting": "starting torch…",
+    "stopped": "stopped",
+    "running": "running",
+    "finished": "finished",
+    "crashed": "crashed",
+    "died": "died",
+}
+
+STATE_STYLES = {"running": "good", "crashed": "bad", "died": "bad"}
+
+
+def position(view: View) -> str:
+    """``iteration 1 · operation 9 of 14 · backward``."""
+    stop = view.stop
+    if view.status == "running":
+        return f"iteration {view.iteration}"
+    if stop is None:
+        return ""
+    parts = [f"iteration {stop.iteration}"]
+    if stop.next is not None:
+        length = view.iteration_length
+        of = f" of {length}" if length and length >= stop.number else ""
+        parts.append(f"operation {stop.number}{of}")
+        phase = phase_word(stop.next, stop.open)
+        parts += [phase] if phase else []
+    return " · ".join(parts)
+
+
+def chips(view: View) -> Pieces:
+    """The settings in force; ``*`` and a style mark those that were changed."""
+    changed = {change.kind: change for change in view.changes}
+    edits = [(change.chip, True) for change in view.changes if change.kind == "set"]
+    found = [*_toggles(view, changed), *edits]
+    pieces: list[Piece] = []
+    for text, is_changed in found:
+        pieces.append((" · " if pieces else "", "dim"))
+        pieces.append((f"*{text}" if is_changed else text, "changed" if is_changed else ""))
+    return tuple(pieces)
+
+
+def _toggles(view: View, changed: dict[str, Change]) -> list[tuple[str, bool]]:
+    toggles = view.toggles
+    shown = [("zero_grad", f"zero_grad {toggles.zero_grad}")] if view.stop is not None else []
+    if toggles.loss:
+        shown.append(("loss", toggles.loss))
+    if toggles.optimizer:
+        shown.append(("optimizer", toggles.optimizer))
+    if toggles.lr is not None:
+        shown.append(("lr", f"lr {number(toggles.lr)}"))
+    if toggles.scheduler:
+        off = "scheduler off" if toggles.scheduler == "off" else toggles.scheduler
+        shown.append(("scheduler", off))
+    if toggles.backward_gradient:
+        shown.append(("backward_gradient", "backward(gradient=loss)"))
+    return [(changed[kind].chip if kind in changed else text, kind in changed) for kind, text in shown]
+
+
+def title(view: View, width: int, rows: int) -> list[Pieces]:
+    """The top line, or two of them where there is little width."""
+    script: Piece = (clean(Path(view.script).name), "title")
+    state: Piece = (STATES[view.status], STATE_STYLES.get(view.status, "mark"))
+    where: Pieces = ((" ", ""), script, ("  ", ""), state, ("  ", ""), (position(view), ""))
+    named: Pieces = ((f" {NAME} ", "dim"), *where)
+    settings = (*chips(view), (" ", ""))
+    if rows > 1:
+        left = named if width_of(named) <= width else where
+        return [beside(left, (), width), beside((), settings, width, 0)]
+    fits = width_of(named) + width_of(settings) + 2 <= width
+    return [beside(named if fits else where, settings, width, width_of(where))]
+
+
+def hint(view: View) -> Piece:
+    """What the message line says when there is no message: the state in a sentence, and the way on."""
+    stop = view.stop
+    if view.status == "starting":
+        return ("torch is being imported; the script starts in a moment", "dim")
+    if view.status == "running":
+        return ("running at full speed, nothing is observed: p pauses", "dim")
+    if view.status == "died":
+        return ("✗ the script's process has died: backspace goes back, ^r starts again", "bad")
+    if view.status == "crashed":
+        last = (stop.error or "").strip().splitlines() if stop else []
+        return (f"✗ {clean(last[-1]) if last else 'crashed'} (backspace goes back)", "bad")
+    if view.status == "finished":
+        return (f"finished{_exit(stop)}: backspace goes back, g goes to any time", "dim")
+    return (_reason(stop), "dim") if stop else ("", "")
+
+
+def _exit(stop: Stop | None) -> str:
+    if stop is None or stop.exit_status is None:
+        return ""
+    return f" with exit status {stop.exit_status}"
+
+
+def _reason(stop: Stop) -> str:
+    if stop.reason == "start":
+        return "before the first operation: space runs it, backspace takes it back, ? explains"
+    if stop.reason == "breakpoint" and stop.frames:
+        return f"breakpoint at {Path(stop.frames[0].file).name}:{stop.frames[0].line}"
+    return {"pause": "paused", "interrupt": "paused"}.get(stop.reason, "")

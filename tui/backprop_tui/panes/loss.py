@@ -1,0 +1,84 @@
+"""The loss curve: the value of each loss at the moment `backward` was called on it."""
+
+from __future__ import annotations
+
+from backprop_tui.debugger.view import View
+from backprop_tui.explain.numbers import display, significant
+from backprop_tui.panes.curves import CURVE_STYLES, MARKERS, CurvesPane, marker_sign
+from backprop_tui.panes.drawing.canvas import Line, fitted
+from backprop_tui.panes.drawing.history import History
+from backprop_tui.panes.drawing.plot import Curve
+from backprop_tui.protocol import LossPoint
+
+
+def _split(point: LossPoint) -> list[tuple[str, float, float]]:
+    return [(point["site"], float(point["iteration"]), float(point["value"]))]
+
+
+class LossPane(CurvesPane):
+    """One curve per place in the script that calls `backward`."""
+
+    HELP = """\
+The loss over the iterations: its value each time `backward` was called, one curve per line of the script that calls it.
+
+- The last value stands in the title, with its iteration.
+- Of many points the lowest and the highest of each column are drawn, so no peak is lost.
+- NaN and infinite values are gaps, and are counted below the plot.
+- `y` switches to a logarithmic scale and back; it leaves out what is not positive, and says so.
+"""
+
+    EMPTY = (
+        "No loss yet.",
+        "A point is added each time the script calls backward.",
+    )
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.border_title = "loss"
+        self._history: History[LossPoint] = History(_split)
+
+    def take(self, view: View) -> bool:
+        """Append the new points; the title has the last one."""
+        changed = self._history.update(view.losses)
+        self.border_title = "loss"
+        if view.losses:
+            last = view.losses[-1]
+            self.border_title = f"loss {_number(last['value'])} · iteration {last['iteration']}"
+        return changed
+
+    def curves(self, columns: int) -> list[Curve]:
+        """One per call site, the first in dots, the others in letters."""
+        return [
+            Curve(
+                series.segments(2 * columns, self.log_scale),
+                MARKERS[number % len(MARKERS)],
+                CURVE_STYLES[number % len(CURVE_STYLES)],
+            )
+            for number, series in enumerate(self._history.series.values())
+        ]
+
+    def legend(self, width: int) -> list[Line]:
+        """Which curve is which, and what is not shown."""
+        several = len(self._history.series) > 1
+        lines = []
+        for number, (site, series) in enumerate(self._history.series.items()):
+            notes = []
+            if series.gaps:
+                notes.append(f"{len(series.gaps)} not finite")
+            if self.log_scale and series.below:
+                notes.append(f"{len(series.below)} not positive, not shown")
+            if several or notes:
+                style = CURVE_STYLES[number % len(CURVE_STYLES)]
+                sign = marker_sign(MARKERS[number % len(MARKERS)])
+                value = f" {_number(series.ys[-1])}"
+                text = "".join(f" · {note}" for note in notes)
+                lines.append(fitted([(f"{sign} ", style), (site, ""), (value, "title"), (text, "warn")], width))
+        if self.log_scale and self._history.series:
+            lines.append([("logarithmic scale", "dim")])
+        return lines
+
+
+def _number(value: object) -> str:
+    if isinstance(value, str):
+        return display(value)
+    return significant(float(value), "float32", 6)  # type: ignore[arg-type]

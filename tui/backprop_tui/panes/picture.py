@@ -1,0 +1,57 @@
+"""What the panes that draw pictures and tables have in common: the colours of signs, reads and writes."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from backprop_tui.panes.drawing.canvas import STYLES
+from backprop_tui.panes.pieces import TextPane
+
+
+class Window(Protocol):
+    """A part of a large tensor, seen as 2-D with the leading dimensions flattened to rows."""
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """First row, and the row after the last."""
+
+    @property
+    def cols(self) -> tuple[int, int]:
+        """First column, and the column after the last."""
+
+    @property
+    def values(self) -> Any:
+        """One list of numbers per row."""
+
+    @property
+    def dtype(self) -> str:
+        """Without the ``torch.`` prefix."""
+
+    @property
+    def shape(self) -> Any:
+        """Of the tensor itself, or of its 2-D form."""
+
+
+class Fetch(Protocol):
+    """Asks the debuggee for a window of a tensor: ``attr`` is value, grad, or state.exp_avg and the like."""
+
+    async def __call__(self, name: str, attr: str, rows: tuple[int, int], cols: tuple[int, int]) -> Window:
+        """Raises if the tensor cannot be read now; the message is shown."""
+        ...
+
+
+class PicturePane(TextPane):
+    """A pane of styled lines with the styles of pictures."""
+
+    COMPONENT_CLASSES = {f"piece--{name}" for name in STYLES}
+
+    DEFAULT_CSS = """
+    PicturePane {
+        & > .piece--gradient { color: $text-secondary; text-style: italic; }
+        & > .piece--positive { color: $text-primary; }
+        & > .piece--negative { color: $text-error; }
+        & > .piece--read { color: $text-accent; text-style: bold; }
+        & > .piece--wrote { color: $text-success; text-style: bold; }
+        & > .piece--planned { color: $text-secondary; }
+    }
+    """

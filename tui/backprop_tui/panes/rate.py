@@ -1,0 +1,136 @@
+"""The learning rate: used so far, and planned by the scheduler."""
+
+from __future__ import annotations
+
+from backprop_tui.debugger.view import Plan, View
+from backprop_tui.explain.numbers import display, shortest
+from backprop_tui.panes.curves import CURVE_STYLES, MARKERS, CurvesPane, marker_sign
+from backprop_tui.panes.drawing.canvas import Line, fitted
+from backprop_tui.panes.drawing.curve import Series
+from backprop_tui.panes.drawing.history import History
+from backprop_tui.panes.drawing.plot import Curve
+from backprop_tui.protocol import RatePoint
+
+Key = tuple[int, int]
+"""(optimizer, parameter group)"""
+
+PLANNED = "·"
+
+
+def _split(point: RatePoint) -> list[tuple[Key, float, float]]:
+    return [
+        ((point["optimizer"], group), float(point["iteration"]), float(rate))
+        for group, rate in enumerate(point["lrs"])
+    ]
+
+
+class RatePane(CurvesPane):
+    """Rates that steps used, and those that the scheduler would set if it went on."""
+
+    HELP = """\
+The learning rate that each `optimizer.step()` used (lines), and the rates that the scheduler would set in
+its coming steps (points `·`), worked out in a copy of the script's scheduler.
+
+- The rate of the next step stands in the title.
+- The plan assumes one scheduler step per iteration; what else was assumed stands below the plot.
+- `y` switches to a logarithmic scale and back.
+"""
+
+    EMPTY = (
+        "No learning rate was used yet.",
+        "A point is added at each optimizer.step().",
+    )
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.border_title = "learning rate"
+        self._history: History[RatePoint] = History(_split)
+        self._plan: Plan | None = None
+        self._planned: dict[Key, Series] = {}
+        self._names: dict[int, str] = {}
+
+    def take(self, view: View) -> bool:
+        """Append the rates that were used, replace the plan."""
+        changed = self._history.update(view.rates)
+        if changed or view.plan != self._plan:
+            self._plan = view.plan
+            self._planned = self._ahead(view)
+            changed = True
+        self.border_title = _title(view)
+        return changed
+
+    def _ahead(self, view: View) -> dict[Key, Series]:
+        """The plan as points after the present iteration, for the optimizer with as many groups."""
+        if view.plan is None or not view.plan.lrs:
+            return {}
+        groups = len(view.plan.lrs[0])
+        optimizers = [point["optimizer"] for point in view.rates[-4:] if len(point["lrs"]) == groups]
+        optimizer = optimizers[0] if optimizers else 0
+        start = view.rates[-1]["iteration"] if view.rates else view.iteration - 1
+        planned: dict[Key, Series] = {}
+        for ahead, rates in enumerate(view.plan.lrs, start=1):
+            for group, rate in enumerate(rates):
+                planned.setdefault((optimizer, group), Series()).append(start + ahead, float(rate))
+        return planned
+
+    def curves(self, columns: int) -> list[Curve]:
+        """Used rates as lines, planned ones as points, in the same colour per group."""
+        keys = self._keys()
+        used = [
+            Curve(series.segments(columns, self.log_scale), _marker(keys[key]), _style(keys[key]))
+            for key, series in self._history.series.items()
+        ]
+        planned = [
+            Curve(series.segments(columns, self.log_scale), PLANNED, _style(keys[key]), joined=False)
+            for key, series in self._planned.items()
+        ]
+        return [*planned, *used]
+
+    def _keys(self) -> dict[Key, int]:
+        return {key: number for number, key in enumerate(sorted({*self._history.series, *self._planned}))}
+
+    def legend(self, width: int) -> list[Line]:
+        """Which line is which; where the plan comes from."""
+        lines: list[Line] = []
+        keys = self._keys()
+        if len(keys) > 1:
+            lines += [self._legend_of(key, number, width) for key, number in keys.items()]
+        if self._planned and self._plan:
+            text = f" planned by {self._plan.scheduler}" if self._plan.scheduler else " planned"
+            lines.append(fitted([("⠒⠒", "read"), (" used  ", "dim"), (PLANNED * 3, "read"), (text, "dim")], width))
+        if self._plan and self._plan.note:
+            lines.append(fitted([(self._plan.note, "warn")], width))
+        zeros = sum(len(series.below) for series in self._history.series.values())
+        if self.log_scale and zeros:
+            lines.append(fitted([(f"{zeros} not positive, not shown", "warn")], width))
+        return lines
+
+    def _legend_of(self, key: Key, number: int, width: int) -> Line:
+        optimizer, group = key
+        several = len({key[0] for key in self._keys()}) > 1
+        name = f"optimizer {optimizer + 1} group {group}" if several else f"group {group}"
+        series = self._history.series.get(key)
+        value = f" {display(shortest(series.ys[-1], 'float64'))}" if series else ""
+        return fitted([(f"{marker_sign(_marker(number))} ", _style(number)), (name, ""), (value, "title")], width)
+
+
+def _marker(number: int) -> str:
+    return MARKERS[number % len(MARKERS)]
+
+
+def _style(number: int) -> str:
+    return CURVE_STYLES[number % len(CURVE_STYLES)]
+
+
+def _title(view: View) -> str:
+    """``learning rate 0.05 · StepLR``: the rate in force now."""
+    rates = sorted({float(row["lr"]) for row in view.parameters if isinstance(row.get("lr"), (int, float))})
+    if not rates and view.rates:
+        rates = sorted({float(rate) for rate in view.rates[-1]["lrs"]})
+    if not rates:
+        return "learning rate"
+    text = display(shortest(rates[0], "float64"))
+    if len(rates) > 1:
+        text += f" to {display(shortest(rates[-1], 'float64'))}"
+    scheduler = view.toggles.scheduler or (view.plan.scheduler if view.plan else "")
+    return f"learning rate {text}" + (f" · {scheduler}" if scheduler else "")

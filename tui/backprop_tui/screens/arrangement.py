@@ -1,0 +1,80 @@
+"""Which panes are on the screen at which size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Arrangement = Literal["tiny", "compact", "normal", "wide"]
+
+SMALLEST = (60, 16)
+NORMAL = (100, 30)
+WIDE = (170, 44)
+
+
+@dataclass(frozen=True)
+class PaneSpec:
+    """A pane's name, number key and title."""
+
+    name: str
+    number: int
+    title: str
+    short: str
+
+    @property
+    def heading(self) -> str:
+        """What its border says: ``3 parameters``."""
+        return f"{self.number} {self.title}"
+
+
+PANES = (
+    PaneSpec("program", 1, "program", "program"),
+    PaneSpec("network", 2, "network", "network"),
+    PaneSpec("parameters", 3, "parameters", "parameters"),
+    PaneSpec("operation", 4, "this operation", "operation"),
+    PaneSpec("loss", 5, "loss", "loss"),
+    PaneSpec("rate", 6, "learning rate", "rate"),
+    PaneSpec("output", 7, "output", "output"),
+)
+
+ALWAYS = ("program", "operation")
+"""The panes of every arrangement; the compact one adds a third."""
+
+
+def spec(name: str) -> PaneSpec:
+    """The pane of this name."""
+    return next(pane for pane in PANES if pane.name == name)
+
+
+def arrangement(width: int, height: int) -> Arrangement:
+    """The arrangement for a terminal of so many columns and rows."""
+    for name, (columns, rows) in (("wide", WIDE), ("normal", NORMAL), ("compact", SMALLEST)):
+        if width >= columns and height >= rows:
+            return name  # type: ignore[return-value]
+    return "tiny"
+
+
+def visible(how: Arrangement, third: str, maximised: str | None) -> frozenset[str]:
+    """Names of the panes on the screen. `third` is the one that the compact arrangement adds."""
+    if how == "tiny":
+        return frozenset()
+    if maximised:
+        return frozenset({maximised})
+    if how == "compact":
+        return frozenset({*ALWAYS, third})
+    return frozenset(pane.name for pane in PANES)
+
+
+def too_small(width: int, height: int) -> str:
+    """The one line of a terminal that is too small."""
+    columns, rows = SMALLEST
+    return f"{width}×{height} is too small: {columns}×{rows} is the least"
+
+
+def strip(third: str) -> str:
+    """The panes to choose the third one from, the present one between ‹ and ›."""
+    return "  ".join(
+        f"‹{pane.number} {pane.short}›" if pane.name == third else f"{pane.number} {pane.short}"
+        for pane in PANES
+        if pane.name not in ALWAYS
+    )

@@ -1,0 +1,147 @@
+"""One question with one answer: a line to type, and a list to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, OptionList
+from textual.widgets.option_list import Option
+
+from backprop_tui.debugger.failure import Refused
+
+Accept = Callable[[str], Awaitable[None]]
+"""Does what was answered. Raises Refused with one sentence, and the question stays open."""
+
+
+class Ask(ModalScreen[None]):
+    """A question. Enter takes the typed text (or the marked entry of the list), Esc closes."""
+
+    BINDINGS = [
+        Binding("escape", "dismiss", "Close", show=False),
+        Binding("down", "to_list", "To the list", show=False),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        accept: Accept,
+        value: str = "",
+        choices: Sequence[str] = (),
+        editable: bool = True,
+        hint: str = "",
+    ) -> None:
+        """Ask. With `editable` an entry of the list is copied to the line, else it is the answer."""
+        super().__init__()
+        self._title = title
+        self._accept = accept
+        self._value = value
+        self._choices = list(choices)
+        self._editable = editable
+        self._hint = hint
+
+    def compose(self) -> ComposeResult:
+        """Title, line, list, the place for an error, and what the keys do."""
+        with Vertical(id="ask"):
+            yield Label(self._title, id="ask-title", markup=False)
+            yield Input(self._value, id="ask-line", select_on_focus=False)
+            if self._choices:
+                yield OptionList(*self._options(""), id="ask-list", markup=False)
+            yield Label("", id="ask-error", markup=False)
+            yield Label(self._hint or self._keys(), id="ask-hint", markup=False)
+
+    def _keys(self) -> str:
+        if not self._choices:
+            return "Enter takes it · Esc closes"
+        first = "↓ list" if self._editable else "type to filter"
+        return f"{first} · Enter takes it · Esc closes"
+
+    def _options(self, typed: str) -> list[Option]:
+        head = typed.partition("(")[0].strip().lower()
+        shown = [choice for choice in self._choices if head in choice.lower()]
+        return [Option(choice, id=choice) for choice in shown]
+
+    def on_mount(self) -> None:
+        """Typing goes to the line."""
+        self.query_one(Input).focus()
+        if self._choices and not self._editable:
+            self.query_one(OptionList).highlighted = 0
+
+    @on(Input.Changed)
+    def _filter(self, event: Input.Changed) -> None:
+        self.query_one("#ask-error", Label).update("")
+        # The text that the question came with is an answer, not a search.
+        if not self._choices or event.value == self._value:
+            return
+        entries = self.query_one(OptionList)
+        entries.clear_options()
+        entries.add_options(self._options(event.value))
+        if not self._editable and entries.option_count:
+            entries.highlighted = 0
+
+    @on(Input.Submitted)
+    async def _typed(self, event: Input.Submitted) -> None:
+        event.stop()
+        if self._editable or not self._choices:
+            await self._take(event.value.strip())
+            return
+        entries = self.query_one(OptionList)
+        if entries.highlighted is None or not entries.option_count:
+            self._say(f"“{event.value}” is none of: {', '.join(self._choices)}")
+        else:
+            await self._take(str(entries.get_option_at_index(entries.highlighted).id))
+
+    @on(OptionList.OptionSelected)
+    async def _chosen(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        choice = str(event.option.id)
+        if not self._editable:
+            await self._take(choice)
+            return
+        line = self.query_one(Input)
+        line.value = choice
+        line.cursor_position = len(choice)
+        line.focus()
+
+    async def _take(self, answer: str) -> None:
+        try:
+            await self._accept(answer)
+        except Refused as refusal:
+            self._say(str(refusal))
+        else:
+            self.dismiss()
+
+    def _say(self, sentence: str) -> None:
+        self.query_one("#ask-error", Label).update(f"✗ {sentence}")
+
+    def action_to_list(self) -> None:
+        """From the line to the list."""
+        if self._choices:
+            self.query_one(OptionList).focus()
+
+
+class Confirm(ModalScreen[bool]):
+    """A yes-or-no question; only where something would be lost."""
+
+    BINDINGS = [
+        Binding("y,enter", "answer(True)", "Yes", show=False),
+        Binding("n,escape,q", "answer(False)", "No", show=False),
+    ]
+
+    def __init__(self, question: str) -> None:
+        super().__init__()
+        self._question = question
+
+    def compose(self) -> ComposeResult:
+        """The question and its two answers."""
+        with Vertical(id="ask"):
+            yield Label(self._question, id="ask-title", markup=False)
+            yield Label("y yes · n no", id="ask-hint", markup=False)
+
+    def action_answer(self, answer: bool) -> None:
+        """Close with an answer."""
+        self.dismiss(answer)

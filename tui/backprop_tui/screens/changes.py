@@ -1,0 +1,176 @@
+"""The actions that ask something first: go to, restart, and the changes."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from textual.screen import Screen
+
+from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.view import View
+from backprop_tui.explain.numbers import shortest
+from backprop_tui.screens.ask import Accept, Ask, Confirm
+
+if TYPE_CHECKING:
+    from backprop_tui.screens.commands import CommandQueue
+    from backprop_tui.screens.session_like import SessionLike
+
+AS_WRITTEN = "as the script has it"
+REDUCTIONS = ("mean", "sum")
+ZERO_GRAD = ("on", "off", "zero")
+
+
+def read_time(text: str, view: View) -> tuple[int, int]:
+    """``3.7`` or ``3 7`` as (iteration, operation); ``3`` is its first operation, ``.7`` of the present one.
+
+    Raises Refused with what can be typed.
+    """
+    first, _, second = text.strip().replace(" ", ".").partition(".")
+    present = view.stop.iteration if view.stop else 1
+    try:
+        iteration, number = int(first or present), int(second or 1)
+    except ValueError:
+        raise Refused(f"“{text}” is not ITERATION.OPERATION; {_range(view)}") from None
+    if iteration < 1 or number < 1:
+        raise Refused(f"Iterations and operations count from 1; {_range(view)}")
+    return iteration, number
+
+
+def _range(view: View) -> str:
+    length = f"; an iteration has {view.iteration_length} operations" if view.iteration_length else ""
+    return f"for example 2.1. The run is in iteration {view.iteration or 1}{length}."
+
+
+def read_rate(text: str) -> float:
+    """A learning rate. Raises Refused unless it is a number, finite and not negative."""
+    try:
+        rate = float(text)
+    except ValueError:
+        raise Refused(f"“{text}” is not a number; for example 0.05 or 1e-3.") from None
+    if not math.isfinite(rate) or rate < 0:
+        raise Refused(f"A learning rate must be 0 or more and finite, not {text}.")
+    return rate
+
+
+def loss_choices(names: list[str]) -> list[str]:
+    """The script's own, and every loss with the script's reduction and with each other one."""
+    found = [AS_WRITTEN, *(f"{AS_WRITTEN}, {reduction}" for reduction in REDUCTIONS)]
+    for name in names:
+        found += [name, *(f"{name}, {reduction}" for reduction in REDUCTIONS)]
+    return found
+
+
+def read_loss(choice: str) -> dict[str, str | None]:
+    """An entry of `loss_choices` as the session wants it."""
+    name, _, reduction = choice.partition(", ")
+    return {"name": None if name == AS_WRITTEN else name, "reduction": reduction or None}
+
+
+class ChangeActions(Screen[None]):
+    """Actions of the main screen that change something or ask where to go."""
+
+    session: SessionLike
+    view: View
+    commands: CommandQueue
+
+    def say(self, message: str) -> None:
+        """Put a sentence into the message line."""
+        raise NotImplementedError
+
+    def _ask(self, title: str, accept: Accept, **options: Any) -> None:
+        self.app.push_screen(Ask(title, accept, **options))
+
+    def _change(self, kind: str, value: Any) -> None:
+        self.commands.submit(f"{kind} {value}", partial(self.session.change, kind, value))
+
+    def action_goto(self) -> None:
+        """Ask for a time."""
+
+        async def go(text: str) -> None:
+            await self.session.goto(*read_time(text, self.view))
+
+        self._ask("Go to ITERATION.OPERATION", go, hint=f"{_range(self.view)} Enter goes, Esc closes")
+
+    def action_restart(self) -> None:
+        """Start again; asks if changes would be undone by it."""
+        restart = partial(self.commands.submit, "restart", self.session.restart)
+        count = len(self.view.changes)
+        if not count:
+            restart()
+            return
+        what = "the change" if count == 1 else f"the {count} changes"
+        self.app.push_screen(
+            Confirm(f"Restart, and undo {what} in force?"), lambda yes: restart() if yes else None
+        )
+
+    def action_zero_grad(self) -> None:
+        """On, off, zero, on ..."""
+        present = self.view.toggles.zero_grad
+        following = ZERO_GRAD[(ZERO_GRAD.index(present) + 1) % len(ZERO_GRAD)]
+        self._change("zero_grad", following)
+
+    def action_scheduler(self) -> None:
+        """Off if there is one at work, else on."""
+        self._change("scheduler", "on" if self.view.toggles.scheduler == "off" else "off")
+
+    def action_gradient(self) -> None:
+        """``backward()`` or ``backward(gradient=loss)``."""
+        self._change("backward_gradient", not self.view.toggles.backward_gradient)
+
+    def action_loss(self) -> None:
+        """Choose among the losses that fit."""
+        self.commands.submit("loss?", self._ask_loss)
+
+    async def _ask_loss(self) -> None:
+        async def use(choice: str) -> None:
+            await self.session.change("loss", read_loss(choice))
+
+        choices = loss_choices(await self.session.choices("loss"))
+        self._ask("Loss function", use, choices=choices, editable=False)
+
+    def action_optimizer(self) -> None:
+        """Edit the optimizer as text."""
+        self.commands.submit("optimizer?", self._ask_optimizer)
+
+    async def _ask_optimizer(self) -> None:
+        async def use(text: str) -> None:
+            await self.session.change("optimizer", text)
+
+        choices = await self.session.choices("optimizer")
+        name = self.view.toggles.optimizer or "SGD"
+        present = next((choice for choice in choices if choice.startswith(f"{name}(")), f"{name}()")
+        self._ask("Optimizer, as you would write it in Python", use, value=present, choices=choices)
+
+    def action_rate(self) -> None:
+        """Type a learning rate."""
+
+        async def use(text: str) -> None:
+            await self.session.change("lr", read_rate(text))
+
+        present = self.view.toggles.lr
+        value = "" if present is None else shortest(present, "float64")
+        self._ask("Learning rate", use, value=value)
+
+    def action_edit(self) -> None:
+        """Type a value for the element chosen in the parameters pane."""
+        chosen = self.chosen_element()
+        if chosen is None:
+            self.say("Choose an element in the parameters pane (3) first.")
+            return
+
+        async def use(text: str) -> None:
+            try:
+                value = float(text)
+            except ValueError:
+                raise Refused(f"“{text}” is not a number.") from None
+            await self.session.change("set", {**chosen, "to": value})
+
+        index = ",".join(map(str, chosen["index"]))
+        grad = ".grad" if chosen["attr"] == "grad" else ""
+        self._ask(f"{chosen['name']}{grad}[{index}]", use)
+
+    def chosen_element(self) -> dict[str, Any] | None:
+        """name, attr and index of the element that the parameters pane has chosen."""
+        raise NotImplementedError

@@ -1,0 +1,268 @@
+"""The main screen: seven panes, the top line, the message line, the keys."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from backprop_tui.actions import ACTIONS
+from backprop_tui.debugger.view import View
+from backprop_tui.panes.loss import LossPane
+from backprop_tui.panes.network import NetworkPane
+from backprop_tui.panes.operation import OperationPane
+from backprop_tui.panes.output import OutputPane
+from backprop_tui.panes.parameters import ParametersPane
+from backprop_tui.panes.program import ProgramPane
+from backprop_tui.panes.rate import RatePane
+from backprop_tui.panes.title import MessageLine, Title
+from backprop_tui.screens.arrangement import PANES, Arrangement, arrangement, spec, strip, too_small, visible
+from backprop_tui.screens.changes import ChangeActions
+from backprop_tui.screens.commands import CommandQueue
+from backprop_tui.screens.footer import KeyLine
+from backprop_tui.screens.session_like import How, SessionLike
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Pane(Protocol):
+    """What the screen asks of a pane."""
+
+    def show(self, view: View) -> None: ...
+
+
+BINDINGS: list[BindingType] = [
+    Binding(",".join(action.keys), action.call, action.label, tooltip=action.help, show=False)
+    for action in ACTIONS
+]
+
+
+class MainScreen(ChangeActions, Screen[None]):
+    """Shows views and passes on commands; what can be commanded is in `actions.ACTIONS`."""
+
+    BINDINGS = BINDINGS
+
+    def __init__(self, session: SessionLike) -> None:
+        super().__init__()
+        self.session = session
+        self.view = session.view
+        self.commands = CommandQueue(self.say)
+        self._shown: dict[str, View] = {}
+        self._third = "parameters"
+        self._maximised: str | None = None
+        self._message = ""
+        self._chosen: dict[str, Any] | None = None
+
+    def compose(self) -> ComposeResult:
+        """The panes, in containers that the style sheet arranges by the class of the screen."""
+        yield Title(id="title")
+        with Container(id="panes"):
+            with Container(id="left"):
+                yield ProgramPane(id="program", classes="pane")
+                yield OperationPane(id="operation", classes="pane")
+            with Container(id="right"):
+                with Container(id="middle"):
+                    yield NetworkPane(self.session.window, id="network", classes="pane")
+                    yield ParametersPane(self.session.window, id="parameters", classes="pane")
+                with Container(id="lower"):
+                    with Container(id="curves"):
+                        yield LossPane(id="loss", classes="pane")
+                        yield RatePane(id="rate", classes="pane")
+                    yield OutputPane(id="output", classes="pane")
+        yield Static(id="too-small", markup=False)
+        yield MessageLine(id="message")
+        yield KeyLine(id="keys")
+
+    def on_mount(self) -> None:
+        """Number the panes, show what there is, obey commands from now on."""
+        self.query_one(ProgramPane).heading = spec("program").heading
+        self.pane("program").focus()
+        self.run_worker(self.commands.serve(), group="commands")
+        self._arrange()
+
+    # what is shown
+
+    def pane(self, name: str) -> Widget:
+        """The pane of this name."""
+        return self.query_one(f"#{name}")
+
+    def show(self, view: View) -> None:
+        """Show a new view in every pane on the screen; the others get it when they come back."""
+        self.view = view
+        self._message = ""
+        self._refresh_panes()
+
+    def say(self, message: str) -> None:
+        """Put a sentence into the message line, until the next view."""
+        self._message = message
+        self.query_one(MessageLine).show(self.view, message)
+
+    def _refresh_panes(self) -> None:
+        if not self.is_mounted:
+            return
+        with self.app.batch_update():
+            self.query_one(Title).show(self.view)
+            self.query_one(MessageLine).show(self.view, self._message)
+            for name in self.on_screen:
+                self._show_in(name)
+
+    def _show_in(self, name: str) -> None:
+        if self._shown.get(name) is not self.view:
+            self._shown[name] = self.view
+            cast("Pane", self.pane(name)).show(self.view)
+
+    # what is where
+
+    @property
+    def how(self) -> Arrangement:
+        """The arrangement for the present size."""
+        return arrangement(self.app.size.width, self.app.size.height)
+
+    @property
+    def on_screen(self) -> frozenset[str]:
+        """Names of the visible panes."""
+        return visible(self.how, self._third, self._maximised)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Arrange anew."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        how, shown = self.how, self.on_screen
+        for name in ("tiny", "compact", "normal", "wide"):
+            self.set_class(name == how, name)
+        self.set_class(self._maximised is not None, "maximised")
+        for pane in PANES:
+            self.pane(pane.name).display = pane.name in shown
+        self._show_containers(shown)
+        self.query_one("#too-small", Static).update(too_small(self.app.size.width, self.app.size.height))
+        self._entitle()
+        self._keep_focus(shown)
+        self._refresh_panes()
+
+    def _entitle(self) -> None:
+        """Number the panes; the chosen one of the compact arrangement names those it stands for."""
+        choosing = self.how == "compact" and not self._maximised
+        for pane in PANES:
+            if pane.name != "program":
+                chosen = choosing and pane.name == self._third
+                self.pane(pane.name).border_title = strip(pane.name) if chosen else pane.heading
+
+    def _show_containers(self, shown: Iterable[str]) -> None:
+        inside = {
+            "left": {"program", "operation"},
+            "middle": {"network", "parameters"},
+            "curves": {"loss", "rate"},
+            "lower": {"loss", "rate", "output"},
+            "right": {"network", "parameters", "loss", "rate", "output"},
+        }
+        for name, panes in inside.items():
+            self.query_one(f"#{name}").display = bool(panes & set(shown))
+
+    def _keep_focus(self, shown: frozenset[str]) -> None:
+        """A hidden pane must not hold the focus: its keys would seem dead."""
+        focused = self.focused_pane
+        if shown and focused not in shown:
+            self.pane("program" if "program" in shown else next(iter(shown))).focus()
+
+    @property
+    def focused_pane(self) -> str:
+        """Name of the pane with the focus, or with the widget that has it; else ``program``."""
+        if self.focused is not None:
+            for widget in self.focused.ancestors_with_self:
+                if widget.id and widget.has_class("pane"):
+                    return widget.id
+        return "program"
+
+    def action_pane(self, name: str) -> None:
+        """Go to a pane, and bring it onto the screen."""
+        if self._maximised:
+            self._maximised = name
+        if self.how == "compact" and name not in ("program", "operation"):
+            self._third = name
+        self._arrange()
+        self.pane(name).focus()
+
+    def action_maximise(self) -> None:
+        """The focused pane alone on the screen, or all again."""
+        self._maximised = None if self._maximised else self.focused_pane
+        self._arrange()
+
+    def action_close(self) -> None:
+        """Drop the message, else end maximising."""
+        if self._message:
+            self.say("")
+        elif self._maximised:
+            self.action_maximise()
+
+    def action_help(self) -> None:
+        """Help for the focused pane."""
+        from backprop_tui.screens.help import HelpScreen
+
+        name = self.focused_pane
+        about = getattr(self.pane(name), "HELP", None) or ""
+        self.app.push_screen(HelpScreen(spec(name).title, about))
+
+    def action_palette(self) -> None:
+        """All actions by name."""
+        self.app.action_command_palette()
+
+    def action_quit(self) -> None:
+        """Leave; the session is closed by the app."""
+        self.app.exit()
+
+    def action_log_scale(self) -> None:
+        """Linear or logarithmic loss."""
+        if "loss" not in self.on_screen:
+            self.action_pane("loss")
+        loss: Any = self.pane("loss")
+        loss.action_toggle_log()
+
+    def chosen_element(self) -> dict[str, Any] | None:
+        """name, attr and index of the element that the parameters pane has chosen."""
+        return self._chosen
+
+    @on(ParametersPane.Chosen)
+    def _element_chosen(self, event: ParametersPane.Chosen) -> None:
+        if event.index is None:
+            self._chosen = None
+        else:
+            self._chosen = {"name": event.name, "attr": "value", "index": list(event.index)}
+
+    # commands
+
+    def action_step(self, how: How, backwards: bool = False) -> None:
+        """One step."""
+        self.commands.submit(f"step {how} {backwards}", partial(self.session.step, how, backwards))
+
+    def action_run(self, backwards: bool = False) -> None:
+        """Continue, or continue backwards."""
+        self.commands.submit(f"run {backwards}", partial(self.session.run, backwards))
+
+    def action_to_cursor(self, backwards: bool = False) -> None:
+        """Run to the line cursor of the program pane, or back to it."""
+        program = self.query_one(ProgramPane)
+        call = partial(self.session.run_to_line, program.file, program.cursor, backwards)
+        self.commands.submit(f"line {program.file}:{program.cursor} {backwards}", call)
+
+    def action_pause(self) -> None:
+        """Pause at once: a command under way may be what has to be interrupted."""
+        self.commands.clear()
+        self.run_worker(self.commands.obey(self.session.pause), group="pause", exclusive=True)
+
+    def action_breakpoint(self) -> None:
+        """Set or remove a breakpoint at the line cursor."""
+        program = self.query_one(ProgramPane)
+        self.session.toggle_breakpoint(program.file, program.cursor)
+
+    @on(ProgramPane.BreakpointClicked)
+    def _breakpoint_clicked(self, event: ProgramPane.BreakpointClicked) -> None:
+        self.session.toggle_breakpoint(event.file, event.line)
