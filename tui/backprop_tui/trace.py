@@ -128,7 +128,16 @@ def _written(value: Any) -> Any:
         return value
     if "dtype" in value and "shape" in value:
         return _written_tensor(value)
-    return {key: _written(item) for key, item in value.items()}
+    written = {key: _written(item) for key, item in value.items()}
+    if "value" in value:
+        written["value"] = _written_loss(value)
+    return written
+
+
+def _written_loss(record: dict[str, Any]) -> Any:
+    """The value of a loss has the dtype of the tensor that holds it."""
+    holders = record.get("outputs") or record.get("inputs") or [{"dtype": "float64"}]
+    return _short_numbers(record["value"], _SHORTENED.get(holders[0]["dtype"], "float64"))
 
 
 def _written_tensor(info: dict[str, Any]) -> dict[str, Any]:

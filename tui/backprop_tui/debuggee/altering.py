@@ -38,6 +38,8 @@ class Alterations:
         self.changes = changes
         self.registry = registry
         self.inspection = inspection
+        self.describe_next: Callable[[], Any] = lambda: None
+        """The record of the operation that is about to run, as it is after a change."""
         self._pending: list[Message] = []
         self._makers: dict[str, Callable[[Any], Answer]] = {
             "zero_grad": self._zero_grad,
@@ -56,17 +58,14 @@ class Alterations:
         if any(op.kind == "step" for op in self.engine.open):
             raise ChangeError("not inside optimizer.step: step out of it first (f)")
         chip, sentence = self.make(message["kind"], message["value"])
-        return {"chip": chip, "message": sentence}
+        return {"chip": chip, "message": sentence, "next": self.describe_next()}
 
     def make(self, kind: str, value: Any) -> Answer:
         """Make a change of a kind."""
         maker = self._makers.get(kind)
         if maker is None:
             raise ChangeError(f"there is no change {kind!r}: choose from {', '.join(self._makers)}")
-        answer = maker(value)
-        for op in self.engine.open:
-            op.record = op.record if op.kind not in ("update", "clear") else None
-        return answer
+        return maker(value)
 
     def choices(self, message: Message) -> list[str]:
         """The losses that the script's data allow, or the optimizers it can have."""

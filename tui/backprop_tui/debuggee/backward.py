@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from backprop_tui.debuggee import private
+from backprop_tui.debuggee.changes.wrapping import transparent
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.observer import Observer, address_of
 from backprop_tui.debuggee.op import Op
@@ -44,6 +45,7 @@ class Backward:
         """
         observer, engine = self.observer, self.engine
 
+        @transparent
         @wraps(original)
         def call(*args: Any, **kwargs: Any) -> Any:
             if not observer.stacked or not engine.ours() or engine.in_function:
@@ -60,6 +62,7 @@ class Backward:
     def _wrap_engine(self, original: Callable[..., Any]) -> Callable[..., Any]:
         engine = self.engine
 
+        @transparent
         @wraps(original)
         def run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
             if not engine.ours() or private.inside_transform():
@@ -68,7 +71,7 @@ class Backward:
             self._depth += 1
             try:
                 if self._depth == 1:
-                    args = self.observer.changes.gradient_arguments(t_outputs, args)
+                    args = self.observer.changes.gradient_arguments(t_outputs, args, kwargs)
                 result = run(original, t_outputs, args, kwargs)
             finally:
                 self._depth -= 1
@@ -78,14 +81,16 @@ class Backward:
 
         return run_backward
 
+    @transparent
     def _unobserved(self, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
         return original(t_outputs, *args, **kwargs)
 
+    @transparent
     def _observed(self, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
         engine = self.engine
         name = "backward" if kwargs.get("accumulate_grad") else "grad"
         op = engine.begin(PHASE if self._depth == 1 else OPERATION, "backward", name, list(t_outputs))
-        hooks = Hooks(engine)
+        hooks = Hooks(engine, engine.recording or engine.gate.armed)
         hooks.install(t_outputs)
         if self._depth == 1:
             self.observer.leaves = {address_of(leaf): leaf for leaf in hooks.leaves}
@@ -96,9 +101,11 @@ class Backward:
             raise
         finally:
             hooks.remove()
+        hooks.finish()
         engine.end(op, result)
         return result
 
+    @transparent
     def _with_mode(self, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
         """Operations inside a node (custom functions, recomputation) are to be seen too."""
         observer = self.observer
@@ -115,6 +122,7 @@ class Backward:
         """A custom function's `apply` is no torch function: announce it ourselves."""
         engine = self.engine
 
+        @transparent
         @wraps(original)
         def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
             if not engine.observing or not engine.ours() or not self.observer.stacked:
@@ -125,7 +133,8 @@ class Backward:
             except BaseException as error:
                 engine.fail(op, error)
                 raise
-            engine.recorder.made_nodes(op, private.sequence_number())
+            if engine.recording:
+                engine.recorder.made_nodes(op, private.sequence_number())
             engine.end(op, result)
             return result
 
@@ -136,11 +145,13 @@ class Hooks:
     """The hooks of one backward pass.
 
     They hold numbers and strings only, never a node or a tensor: a cycle through C++ would leak
-    the whole graph.
+    the whole graph. ``both``: also hook what comes after a node; without that a node's operation
+    ends when the next begins, which is enough to count them.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, both: bool) -> None:
         self.engine = engine
+        self._both = both
         self.leaves: list[torch.Tensor] = []
         self._handles: list[Any] = []
         self._open: list[Op] = []
@@ -163,13 +174,18 @@ class Hooks:
         else:
             before = partial(self._node_begins, kind, private.node_sequence(node))
         self._handles.append(node.register_prehook(before))
-        self._handles.append(node.register_hook(self._ends))
+        if self._both:
+            self._handles.append(node.register_hook(self._ends))
 
     def _node_begins(self, name: str, sequence: int, grad_outputs: Any) -> None:
+        if not self._both:
+            self._ends(None, None)
         if not self.engine.quiet:
             self._open.append(self.engine.begin(OPERATION, "node", name, (sequence, None, grad_outputs)))
 
     def _accumulate_begins(self, index: int, grad_outputs: Any) -> None:
+        if not self._both:
+            self._ends(None, None)
         if not self.engine.quiet:
             inputs = (0, self.leaves[index], grad_outputs)
             self._open.append(self.engine.begin(OPERATION, "accumulate", "AccumulateGrad", inputs))
@@ -179,6 +195,11 @@ class Hooks:
             op = self._open.pop()
             self.engine.end(op, grad_inputs)
             op.inputs = None
+
+    def finish(self) -> None:
+        """The pass is over, and with it its last node."""
+        while self._open:
+            self._ends(None, None)
 
     def remove(self) -> None:
         """Take the hooks off: nodes of leaves outlive the pass."""

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.utils.data
 
-from backprop_tui.debuggee import private
+from backprop_tui.debuggee import private, warn
 from backprop_tui.debuggee.altering import Alterations
 from backprop_tui.debuggee.backward import Backward
 from backprop_tui.debuggee.changes import ChangeError, Changes
@@ -47,6 +47,7 @@ class Debuggee:
         self.observer = Observer(self.engine, self.changes)
         self.modules = ModuleCalls(self.engine)
         self.server = Server(self.engine, self.checkpoints, self.sync)
+        self.observer.note = self.server.note
         self.inspection = Inspection(self.engine.recorder, self.registry.optimizers)
         self.alterations = Alterations(
             self.engine, self.observer, self.changes, self.registry, self.inspection
@@ -61,6 +62,8 @@ class Debuggee:
         """Patch torch and do once what would cost every run a second: the first optimizer."""
         torch.set_num_threads(1)
         private.keep_fast_path()
+        private.keep_l1_weight()
+        warn.install()
         self.engine.quiet += 1
         Backward(self.engine, self.observer).install()
         install(self.registry)
@@ -71,6 +74,7 @@ class Debuggee:
         self.engine.quiet -= 1
         self.engine.has_optimizer = lambda: bool(self.registry.optimizers())
         self.server.commands.update(self._commands())
+        self.alterations.describe_next = self.server.describe_next
         self.server.on_woken = lambda message: self.alterations.expect(message.get("changes", []))
         os.register_at_fork(after_in_child=self._forked)
         signal.signal(PAUSE_SIGNAL, self._paused)

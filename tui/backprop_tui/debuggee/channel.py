@@ -15,6 +15,9 @@ _F_SETSIG = 10
 """fcntl command of Linux; Python's fcntl module does not name it."""
 
 
+_FIRST_FD = 3
+
+
 class Channel:
     """One Unix-socket connection of one process; messages as in `backprop_tui.protocol`."""
 
@@ -60,6 +63,11 @@ class Channel:
 
 def _connect(address: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    if connection.fileno() < _FIRST_FD:
+        # The script has closed a standard stream, whose number must stay free for its return.
+        with connection:
+            high = fcntl.fcntl(connection.fileno(), fcntl.F_DUPFD_CLOEXEC, _FIRST_FD)
+        connection = socket.socket(fileno=high)
     connection.connect(address)
     return connection
 

@@ -67,6 +67,7 @@ class Engine:
         self.at_training: list[Callable[[], Any]] = []
         """What to do when the training loop begins."""
         self.next_report = 0.0
+        self._sites: dict[Any, str] = {}
         self.sink: Callable[[Record], None] | None = None
         """Takes completed records one by one (`trace`); else the recorder keeps them."""
         self.on_stop: Callable[[Op | None, str], None] = lambda op, reason: None
@@ -88,13 +89,15 @@ class Engine:
                 self._begin_iteration()
         elif clock.iteration == 0 and _trains(level, name, inputs):
             self._begin_iteration()
-        op = Op(level, kind, name, inputs)
-        op.landmark, op.index = clock.landmark, clock.operation
-        clock.operation += 1
+        index = clock.operation
+        clock.operation = index + 1
         if level is not KERNEL:
             clock.number += 1
-        op.iteration, op.number, op.depth = clock.iteration, clock.number, len(self.open)
-        op.sequence = private.sequence_number()
+        op = Op(
+            level, kind, name, inputs, clock.landmark, index, clock.iteration, clock.number, len(self.open)
+        )
+        if self.recording:
+            op.sequence = private.sequence_number()
         if self.locating:
             self._locate(op)
         if self.on_begin is not None:
@@ -141,7 +144,8 @@ class Engine:
 
     def end(self, op: Op, results: Any = None) -> None:
         """An operation has run."""
-        self._close(op)
+        if self.open.pop() is not op:
+            self._close(op)
         if self.recording:
             self._record(op, results, None)
 
@@ -177,13 +181,23 @@ class Engine:
     def backward_done(self, roots: Any) -> None:
         """An outermost backward pass completed."""
         value = _loss_value(roots)
-        frame = user_frame()
-        site = "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        site = self._site()
         ends = not self.has_optimizer()
         self.clock.pass_landmark(value, ends)
         if value == value or roots:
             self.curves.losses.append([self.clock.landmark, self.clock.iteration, site, scalar_of(value)])
         self._landmark_passed(ends)
+
+    def _site(self) -> str:
+        """The script's line, as ``file:line``."""
+        frame = user_frame()
+        if frame is None:
+            return ""
+        key = (frame.f_code, frame.f_lineno)
+        known = self._sites.get(key)
+        if known is None:
+            known = self._sites[key] = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        return known
 
     def step_done(self, optimizer: Any, number: int, rates: list[Any]) -> None:
         """A step of an optimizer completed; ``rates`` are the learning rates that it used."""

@@ -9,12 +9,13 @@ from types import CodeType, FrameType
 
 import torch
 
-_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
-_LESSONS = os.path.join(_OURS, "lessons") + os.sep
+PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+"""Folder of this package, with the separator."""
+_LESSONS = os.path.join(PACKAGE, "lessons") + os.sep
 _LIBRARIES = (
     os.path.dirname(os.path.dirname(torch.__file__)) + os.sep,
     os.path.dirname(os.__file__) + os.sep,
-    _OURS,
+    PACKAGE,
     "<",
 )
 _user: dict[CodeType, bool] = {}

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.nn.modules.loss import _Loss
 
+from backprop_tui.debuggee.changes.wrapping import transparent
 from backprop_tui.debuggee.engine import Engine, ModuleCall
 from backprop_tui.debuggee.op import Op
 from backprop_tui.protocol import OPERATION, PHASE
@@ -22,7 +23,9 @@ class ModuleCalls:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._installed = False
 
+        @transparent
         def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
             if not engine.observing or not engine.ours() or isinstance(module, torch.jit.ScriptModule):
                 return _original_call(module, *args, **kwargs)
@@ -32,8 +35,13 @@ class ModuleCalls:
 
     def sync(self) -> None:
         """Put the replacement in or take it out, as observation now wants it."""
-        torch.nn.Module.__call__ = self._call if self.engine.observing else _original_call  # type: ignore[method-assign]
+        # Only when it changes: setting an attribute of a class empties Python's caches for all of
+        # its subclasses, and the next call of every module is slow.
+        if self._installed != self.engine.observing:
+            self._installed = self.engine.observing
+            torch.nn.Module.__call__ = self._call if self._installed else _original_call  # type: ignore[method-assign]
 
+    @transparent
     def _observed(self, module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
         op = self._begin(module, args, kwargs)
         try:

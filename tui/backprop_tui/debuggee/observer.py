@@ -8,11 +8,12 @@ from typing import Any
 import torch
 
 from backprop_tui.debuggee import private
-from backprop_tui.debuggee.changes import Changes
+from backprop_tui.debuggee.changes import ChangeError, Changes
 from backprop_tui.debuggee.changes.loss import NAMES as SWAPPABLE
+from backprop_tui.debuggee.changes.wrapping import transparent
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.op import Op
-from backprop_tui.debuggee.optable import LOSSES, name_of
+from backprop_tui.debuggee.optable import LOSSES, NAMES
 from backprop_tui.protocol import OPERATION, PHASE
 
 _grad_set = torch.Tensor.grad.__set__  # type: ignore[attr-defined]
@@ -34,6 +35,8 @@ class Observer(private.FunctionMode):
         self.last_loss: tuple[Any, Any, Any] | None = None
         """The last call of a loss function: (function, args, kwargs), without its graph."""
         self.loss_name: str | None = None
+        self.note: Callable[[str], None] = lambda sentence: None
+        """Takes a sentence for the user."""
         self.swapped = False
         """A loss function was called in the place of the script's."""
 
@@ -51,26 +54,23 @@ class Observer(private.FunctionMode):
         else:
             private.remove(self)
 
+    @transparent
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
         engine = self.engine
-        if engine.quiet:
+        name = NAMES[func]
+        if engine.quiet or (name is None and not self.changes.needs_mode):
             return func(*args, **kwargs)
         loss = func in LOSSES
         if self.changes.needs_mode:
-            if self.changes.zero_grad.concerns(func):
-                instead, args, kwargs = self.changes.zero_grad.replacement(func, args, kwargs)
-                if instead is not func:
-                    return instead(*args, **kwargs)
-            elif loss and self.changes.loss is not None:
-                func, args, kwargs = self.changes.loss.replacement(func, args, kwargs)
-                self.swapped = True
-        if not engine.observing:
-            return func(*args, **kwargs)
-        name = name_of(func)
-        if name is None:
+            instead, args, kwargs = self._changed(func, loss, args, kwargs)
+            if instead is not func and not loss:
+                return instead(*args, **kwargs)
+            if instead is not func:
+                func, name = instead, NAMES[instead]
+        if name is None or not engine.observing:
             return func(*args, **kwargs)
         if self.updates is not None:
             return self.updates.kernel(name, func, args, kwargs)
@@ -79,6 +79,27 @@ class Observer(private.FunctionMode):
             self._remember_loss(name, func, args, kwargs)
         return self.run(op, func, args, kwargs)
 
+    def _changed(self, func: Any, loss: bool, args: Any, kwargs: Any) -> Any:
+        """What to call instead, where a change is in force."""
+        if self.changes.zero_grad.concerns(func):
+            return self.changes.zero_grad.replacement(func, args, kwargs)
+        if loss and self.changes.loss is not None:
+            return self._swapped_loss(func, args, kwargs)
+        return func, args, kwargs
+
+    def _swapped_loss(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """The loss that was asked for; a script with several may have one that cannot be swapped."""
+        swap = self.changes.loss
+        assert swap is not None
+        self.swapped = True
+        try:
+            return swap.replacement(func, args, kwargs)
+        except ChangeError as error:
+            if self.engine.sink is not None:
+                raise
+            self.note(f"this loss stays as the script has it: {error}")
+            return func, args, kwargs
+
     def _remember_loss(self, name: str, func: Any, args: Any, kwargs: Any) -> None:
         self.loss_name = name
         if func in SWAPPABLE:
@@ -86,6 +107,7 @@ class Observer(private.FunctionMode):
             self.last_loss = (func, _detached(args), {key: _detached([kwargs[key]])[0] for key in kwargs})
             self.engine.quiet -= 1
 
+    @transparent
     def run(self, op: Op, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Call the function between `begin` and `end`."""
         engine = self.engine
@@ -97,7 +119,8 @@ class Observer(private.FunctionMode):
             engine.fail(op, error)
             raise
         engine.in_function -= 1
-        engine.recorder.made_nodes(op, private.sequence_number())
+        if engine.recording:
+            engine.recorder.made_nodes(op, private.sequence_number())
         written = args[0] if result is None and args else result
         engine.end(op, written)
         return result

@@ -35,16 +35,16 @@ LOSSES: frozenset[Callable[..., Any]] = frozenset(
     if hasattr(F, name)
 )
 
-_names: dict[Any, str | None] = {}
+class _Names(dict[Any, "str | None"]):
+    """A dictionary, because it is asked once for every call of a torch function."""
 
-
-def name_of(func: Any) -> str | None:
-    """What the user called: ``linear``, ``matmul`` (for ``@``), ``add``, ``relu_``; None for a question."""
-    try:
-        return _names[func]
-    except KeyError:
-        name = _names[func] = _find_name(func)
+    def __missing__(self, func: Any) -> str | None:
+        name = self[func] = _find_name(func)
         return name
+
+
+NAMES = _Names()
+"""What the user called: ``linear``, ``matmul`` (for ``@``), ``add``, ``relu_``; None for a question."""
 
 
 def _find_name(func: Any) -> str | None:

@@ -6,8 +6,8 @@ databases of `tests/equality` say whether it is mended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import inspect
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 from weakref import ref
@@ -15,6 +15,7 @@ from weakref import ref
 import torch
 import torch.autograd.graph
 import torch.nn._reduction
+import torch.nn.functional as F
 import torch.overrides
 from torch.optim import lr_scheduler
 from torch.optim.optimizer import Optimizer
@@ -75,6 +76,29 @@ def keep_fast_path() -> None:
             _restack(reversed(modes))
 
     torch.overrides.has_torch_function = has_torch_function
+
+
+def keep_l1_weight() -> None:
+    """Let a weighted `l1_loss` keep its weight under a mode.
+
+    torch 2.13 leaves the weight out when it hands the call to a mode (torch/nn/functional.py,
+    `l1_loss`); `mse_loss` and `huber_loss` do not.
+    """
+    original = F.l1_loss
+    if "weight" not in inspect.signature(original).parameters:
+        return
+
+    @wraps(original)
+    def l1_loss(input: Any, target: Any, *args: Any, weight: Any = None, **kwargs: Any) -> Any:
+        given_weight = weight is not None or len(args) > 3
+        if not given_weight or not torch._C._len_torch_function_stack():
+            return original(input, target, *args, weight=weight, **kwargs)
+        given = (input, target, weight)
+        return torch.overrides.handle_torch_function(
+            original, given, input, target, *args, weight=weight, **kwargs
+        )
+
+    F.l1_loss = l1_loss
 
 
 # autograd
@@ -167,19 +191,6 @@ def count_steps(optimizer: Optimizer) -> None:
 
     wrapper._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
     optimizer.step = wrapper  # type: ignore[method-assign]
-
-
-@contextmanager
-def counted_as_stepped(optimizer: Optimizer) -> Iterator[None]:
-    """A scheduler may step without the warning that its optimizer has not stepped yet."""
-    before = optimizer.__dict__.get("_opt_called")
-    optimizer._opt_called = True  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        del optimizer._opt_called  # type: ignore[attr-defined]
-        if before is not None:
-            optimizer._opt_called = before  # type: ignore[attr-defined]
 
 
 def inner_schedulers(scheduler: Any) -> list[Any]:

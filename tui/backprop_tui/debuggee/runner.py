@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from backprop_tui.debuggee.changes import ChangeError
-from backprop_tui.debuggee.frames import written_by_user
-
-_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
-
+from backprop_tui.debuggee.changes.wrapping import FILENAME
+from backprop_tui.debuggee.frames import PACKAGE, written_by_user
 
 @dataclass(frozen=True)
 class Program:
@@ -60,13 +58,13 @@ def run(program: Program) -> Outcome:
 
 
 def _run_file(program: Program) -> None:
-    path = program.target
-    sys.argv[:] = [path, *program.arguments]
+    path = os.path.abspath(program.target)
+    sys.argv[:] = [program.target, *program.arguments]
     sys.path[0] = os.path.dirname(os.path.realpath(path))
     main = types.ModuleType("__main__")
     main.__dict__.update(__file__=path, __builtins__=__builtins__, __cached__=None)
     sys.modules["__main__"] = main
-    with io.open_code(os.path.abspath(path)) as file:
+    with io.open_code(path) as file:
         code = compile(file.read(), path, "exec", dont_inherit=True)
     exec(code, main.__dict__)
 
@@ -112,7 +110,7 @@ def _without_us(trace: types.TracebackType | None) -> types.TracebackType | None
     kept: Any = None
     for entry in reversed(list(_entries(trace))):
         name = entry.tb_frame.f_code.co_filename
-        if written_by_user(name) or not (name.startswith((_PACKAGE, "<frozen runpy")) or name == runpy.__file__):
+        if written_by_user(name) or not (name.startswith((PACKAGE, FILENAME, "<frozen runpy")) or name == runpy.__file__):
             entry.tb_next = kept
             kept = entry
     return kept if kept is None or isinstance(kept, types.TracebackType) else None

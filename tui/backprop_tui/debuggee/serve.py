@@ -34,9 +34,11 @@ class Server:
         """Iterations to observe: (first, last), without an end if last is None."""
         self._checkpoint_at: frozenset[int] = frozenset()
         self._automatic = False
+        self._with_details = False
         self._next_checkpoint = 0.0
         self._interval = 0.25
         self._stopped = False
+        self._op: Op | None = None
         engine.on_stop = self.stop
         engine.on_report = self.report
         engine.on_iteration_end = self.iteration_ended
@@ -45,6 +47,7 @@ class Server:
     def stop(self, op: Op | None, reason: str, **more: Any) -> None:
         """Say where we are and what happened since, then obey until told to go on."""
         self._stopped = True
+        self._op = op
         if reason == "iterations":
             self.end(0, reason)
         self._send("stop", self._place(op, reason) | more)
@@ -55,6 +58,14 @@ class Server:
                 self._send("stop", self._place(op, "goto"))
                 going = None
         self._stopped = False
+
+    def describe_next(self) -> Any:
+        """The operation that is about to run, described anew."""
+        if self._op is None:
+            return None
+        self._op.record = None
+        self._op.record = self.engine.recorder.begun(self._op, True)
+        return self._op.record
 
     @property
     def stopped(self) -> bool:
@@ -84,6 +95,8 @@ class Server:
     def _send(self, kind: str, message: Message) -> None:
         engine, clock = self.engine, self.engine.clock
         message["type"] = kind
+        if kind == "stop" and self._with_details:
+            message["details"] = self.commands["details"]({})
         message.update(engine.curves.take())
         message["digests"], clock.digests = clock.digests, []
         message["starts"], clock.starts = clock.starts, []
@@ -130,6 +143,7 @@ class Server:
         self._ranges = [(first, last) for first, last in message.get("observe", [[0, None]])]
         self._checkpoint_at = frozenset(message.get("checkpoint_at", ()))
         self._automatic = bool(message.get("automatic"))
+        self._with_details = bool(message.get("details"))
         self._next_checkpoint = perf_counter() + self._interval
 
     def woken(self, message: Message) -> None:

@@ -11,6 +11,7 @@ from torch.optim import Optimizer, lr_scheduler
 
 from backprop_tui.debuggee import private
 from backprop_tui.debuggee.changes import Changes
+from backprop_tui.debuggee.changes.wrapping import transparent
 from backprop_tui.debuggee.describe import tensors_in
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.frames import called_from
@@ -46,6 +47,7 @@ class Steps:
     def _wrap_step(self, original: Callable[..., Any]) -> Callable[..., Any]:
         engine = self.engine
 
+        @transparent
         @wraps(original)
         def step(*args: Any, **kwargs: Any) -> Any:
             if self._stepping or not engine.ours():
@@ -66,10 +68,12 @@ class Steps:
     def _number(self, optimizer: Any) -> int:
         return self._numbers.setdefault(id(optimizer), len(self._numbers))
 
+    @transparent
     def _unobserved(self, original: Any, args: Any, kwargs: Any) -> Any:
         args, kwargs = self._outside_step(args, kwargs)
         return original(*args, **kwargs)
 
+    @transparent
     def _observed(self, original: Any, args: Any, kwargs: Any) -> Any:
         optimizer = args[0]
         before = type(optimizer)
@@ -120,6 +124,7 @@ class Steps:
     def _wrap_zero_grad(self, original: Callable[..., Any]) -> Callable[..., Any]:
         engine, changes = self.engine, self.changes
 
+        @transparent
         @wraps(original)
         def zero_grad(target: Any, *args: Any, **kwargs: Any) -> Any:
             if not engine.ours():
@@ -142,6 +147,7 @@ class Steps:
     def _wrap_schedule(self, original: Callable[..., Any]) -> Callable[..., Any]:
         engine, changes = self.engine, self.changes
 
+        @transparent
         @wraps(original)
         def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
             initial = getattr(scheduler, "_is_initial", False) or not hasattr(scheduler, "_last_lr")
@@ -157,6 +163,7 @@ class Steps:
 
         return step
 
+    @transparent
     def _schedule(self, original: Any, scheduler: Any, args: Any, kwargs: Any) -> Any:
         engine = self.engine
         if not engine.observing:
@@ -191,47 +198,54 @@ class Updates:
         self._leaf: torch.Tensor | None = None
         self._grouped: list[Op] = []
         self._owners: dict[int, torch.Tensor] = {}
-        self._know()
-
-    def _know(self) -> None:
-        """Map parameters, gradients and state tensors to their parameter."""
-        for group in self.optimizer.param_groups:
+        self._addresses: dict[int, torch.Tensor] | None = None
+        for group in optimizer.param_groups:
             for leaf in group["params"]:
-                self._own(leaf, leaf)
-                if leaf.grad is not None:
-                    self._own(leaf.grad, leaf)
-                self._know_state(leaf)
+                self._own(leaf)
 
-    def _know_state(self, leaf: torch.Tensor) -> None:
+    def _own(self, leaf: torch.Tensor) -> None:
+        """Remember that a parameter, its gradient and its state belong together."""
+        self._owners[id(leaf)] = leaf
+        if leaf.grad is not None:
+            self._owners[id(leaf.grad)] = leaf
         for value in self.optimizer.state.get(leaf, {}).values():
-            for tensor in tensors_in(value):
-                self._own(tensor, leaf)
+            if isinstance(value, torch.Tensor):
+                self._owners[id(value)] = leaf
 
-    def _own(self, tensor: torch.Tensor, leaf: torch.Tensor) -> None:
-        self._owners[id(tensor)] = leaf
-        address = address_of(tensor)
-        if address:
-            self._owners[-address] = leaf
+    def _owner(self, tensor: torch.Tensor) -> torch.Tensor | None:
+        owner = self._owners.get(id(tensor))
+        if owner is None and self._leaf is None:
+            owner = self._by_address().get(address_of(tensor))
+        return owner
+
+    def _by_address(self) -> dict[int, torch.Tensor]:
+        """For optimizers that write through aliases such as ``p.data``."""
+        if self._addresses is None:
+            leaves = {id(leaf): leaf for leaf in self._owners.values()}.values()
+            self._addresses = {address_of(leaf): leaf for leaf in leaves}
+            self._addresses.pop(0, None)
+        return self._addresses
 
     def _touched(self, args: Any, kwargs: Any) -> list[torch.Tensor]:
         """The parameters that a call's arguments belong to, each once."""
         found: list[torch.Tensor] = []
-        for tensor in tensors_in([args, kwargs]):
-            owner = self._owners.get(id(tensor))
-            if owner is None:
-                owner = self._owners.get(-address_of(tensor))
+        for tensor in tensors_in(args) + (tensors_in(kwargs) if kwargs else []):
+            owner = self._owner(tensor)
             if owner is not None and not any(owner is leaf for leaf in found):
                 found.append(owner)
         return found
 
+    @transparent
     def kernel(self, name: str, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """One function called inside `optimizer.step`."""
-        if not called_from(_INITIALISERS):
+        if not self._grouped:
             touched = self._touched(args, kwargs)
-            if len(touched) > 1:
-                self._begin_grouped()
-            elif touched and not self._grouped and touched[0] is not self._leaf:
-                self._begin(touched[0])
+            new = len(touched) > 1 or (len(touched) == 1 and touched[0] is not self._leaf)
+            if new and not called_from(_INITIALISERS):
+                if len(touched) > 1:
+                    self._begin_grouped()
+                else:
+                    self._begin(touched[0])
         op = self.engine.begin(KERNEL, "kernel", name, (args, kwargs))
         engine = self.engine
         engine.in_function += 1
@@ -248,7 +262,7 @@ class Updates:
     def _begin(self, leaf: torch.Tensor) -> None:
         self.close()
         self._leaf = leaf
-        self._know_state(leaf)
+        self._own(leaf)
         name = type(self.optimizer).__name__
         self.current = self.engine.begin(OPERATION, "update", name, (leaf, self.optimizer))
 
@@ -261,8 +275,6 @@ class Updates:
 
     def _begin_grouped(self) -> None:
         """All parameters are updated together: remember them as they are now."""
-        if self._grouped:
-            return
         self.close()
         name = type(self.optimizer).__name__
         for group in self.optimizer.param_groups:

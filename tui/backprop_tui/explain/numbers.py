@@ -34,8 +34,6 @@ COMPLEX = {"complex32": "float16", "complex64": "float32", "complex128": "float6
 def _shortest_float(value: float, dtype: str) -> str:
     if math.isnan(value) or math.isinf(value):
         return str(value)
-    if value == 0:
-        return "-0" if math.copysign(1.0, value) < 0 else "0"
     if dtype not in FORMATS:
         return _layout(*_digits(repr(value)))
     return _layout(*_digits(_short_decimal(value, dtype)))
@@ -47,11 +45,11 @@ def shortest(value: Any, dtype: str) -> str:
     Integers and booleans as Python writes them; complex numbers as ``1+2j``; ``nan``, ``inf``, ``-inf``.
     """
     if isinstance(value, float):
-        return _shortest_float(value, dtype)
+        return _float(value, dtype)
     if isinstance(value, bool):
         return "True" if value else "False"
     if isinstance(value, int):
-        return _shortest_float(float(value), dtype) if dtype in FORMATS or dtype == "float64" else str(value)
+        return _float(float(value), dtype) if dtype in FORMATS or dtype == "float64" else str(value)
     if isinstance(value, complex):
         return _complex(value, dtype)
     if isinstance(value, (list, tuple)) and dtype in COMPLEX and len(value) == 2:
@@ -59,11 +57,18 @@ def shortest(value: Any, dtype: str) -> str:
     return str(value)
 
 
+def _float(value: float, dtype: str) -> str:
+    # The cache takes 0.0 and -0.0 for the same key.
+    if value == 0:
+        return "-0" if math.copysign(1.0, value) < 0 else "0"
+    return _shortest_float(value, dtype)
+
+
 def _complex(value: complex, dtype: str) -> str:
     part = COMPLEX.get(dtype, "float64")
-    imaginary = _shortest_float(value.imag, part)
+    imaginary = _float(value.imag, part)
     sign = "" if imaginary.startswith("-") else "+"
-    return f"{_shortest_float(value.real, part)}{sign}{imaginary}j"
+    return f"{_float(value.real, part)}{sign}{imaginary}j"
 
 
 def rounded(value: float, dtype: str) -> float:

@@ -76,7 +76,8 @@ class CurvesPane(PicturePane):
         if legend:
             return [*legend]
         first, second = self.EMPTY
-        return [*wrapped(first, size.width, "title"), *wrapped(second, size.width, "dim")][: size.height]
+        told = [*wrapped(first, size.width, "title"), *wrapped(second, size.width, "dim")]
+        return [*told[: size.height]]
 
     def pieces_at(self, y: int, width: int) -> Pieces:
         """Line `y` of the plot or the legend."""

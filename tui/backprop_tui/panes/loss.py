@@ -19,7 +19,8 @@ class LossPane(CurvesPane):
     """One curve per place in the script that calls `backward`."""
 
     HELP = """\
-The loss over the iterations: its value each time `backward` was called, one curve per line of the script that calls it.
+The loss over the iterations: its value each time `backward` was called, one curve per line of the script
+that calls it.
 
 - The last value stands in the title, with its iteration.
 - Of many points the lowest and the highest of each column are drawn, so no peak is lost.
@@ -70,9 +71,9 @@ The loss over the iterations: its value each time `backward` was called, one cur
             if several or notes:
                 style = CURVE_STYLES[number % len(CURVE_STYLES)]
                 sign = marker_sign(MARKERS[number % len(MARKERS)])
-                value = f" {_number(series.ys[-1])}"
-                text = "".join(f" · {note}" for note in notes)
-                lines.append(fitted([(f"{sign} ", style), (site, ""), (value, "title"), (text, "warn")], width))
+                value = (f" {_number(series.ys[-1])}", "title")
+                text = ("".join(f" · {note}" for note in notes), "warn")
+                lines.append(fitted([(f"{sign} ", style), (site, ""), value, text], width))
         if self.log_scale and self._history.series:
             lines.append([("logarithmic scale", "dim")])
         return lines

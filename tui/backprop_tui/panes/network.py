@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-
+from textual import work
 from textual.binding import Binding
 from textual.geometry import Size
 
-from backprop_tui.debugger.view import View
-from backprop_tui.panes.drawing.canvas import Line
+from backprop_tui.debugger.view import View, Window
+from backprop_tui.panes.drawing.canvas import Line, fitted
 from backprop_tui.panes.drawing.flow import (
     FlowRow,
     active_row,
@@ -18,6 +17,7 @@ from backprop_tui.panes.drawing.flow import (
     weight_names,
     widths_for,
 )
+from backprop_tui.panes.drawing.grid import two_dimensions
 from backprop_tui.panes.drawing.heat import LEGEND, Patch, heat_lines, patch_of
 from backprop_tui.panes.drawing.layers import Chain, read_chain
 from backprop_tui.panes.drawing.marks import Marks, mark_chain
@@ -87,6 +87,11 @@ The network as the script ran it, and the gradient on its way back.
         """Row chosen by hand; None follows the operation."""
         self._open: dict[str, Patch | None] = {}
         """Weights shown as shades; None while their values are on the way."""
+        self._wanted: set[str] = set()
+        """Weights to be read from the debuggee."""
+        self._fetching = False
+        self._trouble = ""
+        """Why weights cannot be read."""
         self._example = 0
         self._as_list = False
 
@@ -139,7 +144,7 @@ The network as the script ran it, and the gradient on its way back.
 
     def _draw_list(self, width: int, height: int) -> None:
         widths = widths_for(self._rows, width)
-        self._drawn, self._row_at = [header_line(widths)], [-1]
+        self._drawn, self._row_at = [fitted(header_line(widths), width)], [-1]
         for number, row in enumerate(self._rows):
             self._drawn.append(flow_line(row, widths, width))
             self._row_at.append(number)
@@ -149,10 +154,10 @@ The network as the script ran it, and the gradient on its way back.
 
     def _draw_weights(self, number: int, name: str, width: int, height: int) -> None:
         patch = self._open[name]
-        lines: list[Line] = [[(f"      {name} …", "dim")]]
+        lines: list[Line] = [fitted([(f"      {name} ··· {self._trouble}", "dim")], width)]
         if patch is not None:
             heat = heat_lines(patch, name, max(8, width - 6), max(2, min(HEAT_ROWS, height // 2)))
-            lines = [[("      ", ""), *line] for line in [*heat, [(LEGEND, "dim")]]]
+            lines = [fitted([("      ", ""), *line], width) for line in [*heat, [(LEGEND, "dim")]]]
         self._drawn += lines
         self._row_at += [number] * len(lines)
 
@@ -178,12 +183,12 @@ The network as the script ran it, and the gradient on its way back.
         current, height = self._current(), self.scrollable_content_region.height
         if current is None or current not in self._row_at:
             if len(self._drawn) <= height:
-                self.scroll_to(y=0, animate=False)
+                self.scroll_to(y=0, animate=False, force=True)
             return
         line, top = self._row_at.index(current), self.scroll_offset.y
         margin = min(2, height // 4)
         if not top + margin <= line < top + height - margin:
-            self.scroll_to(y=max(0, line - height // 2), animate=False)
+            self.scroll_to(y=max(0, line - height // 2), animate=False, force=True)
 
     def pieces_at(self, y: int, width: int) -> Pieces:
         """Line `y` of the picture or the list."""
@@ -245,24 +250,30 @@ The network as the script ran it, and the gradient on its way back.
             self._ask(name)
 
     def _ask(self, name: str) -> None:
-        if self.fetch is not None and self._small_patch(name) is None:
-            self.run_worker(self._fetch(name), group=f"weights {name}", exclusive=True, exit_on_error=False)
+        if self.fetch is None or self._small_patch(name) is not None:
+            return
+        self._wanted.add(name)
+        if not self._fetching:
+            self._fetching = True
+            self._fetch_wanted()
 
-    async def _fetch(self, name: str) -> None:
-        assert self.fetch is not None
-        # A weight that cannot be read just now keeps its dots; the next stop asks again.
-        with contextlib.suppress(RuntimeError, ValueError, OSError):
-            window = await self.fetch(name, "value", (0, HEAT_WINDOW[0]), (0, HEAT_WINDOW[1]))
-            self._open[name] = patch_from(window)
+    @work(group="weights")
+    async def _fetch_wanted(self) -> None:
+        """One after the other; what is wanted again meanwhile is read again."""
+        try:
+            while self._wanted and self.fetch is not None:
+                name = self._wanted.pop()
+                self._take(name, await self.fetch(name, "value", (0, HEAT_WINDOW[0]), (0, HEAT_WINDOW[1])))
+        except Exception as error:
+            # Whatever the reason is, the reader is told it in the place of the weights.
+            self._trouble = str(error)
             self._draw()
+        finally:
+            self._fetching = False
 
-
-def patch_from(window: object) -> Patch:
-    """A fetched window as something to draw."""
-    shape = list(getattr(window, "shape", ()) or (1,))
-    across = shape[-1]
-    down = 1
-    for size in shape[:-1]:
-        down *= size
-    rows, cols = window.rows, window.cols  # type: ignore[attr-defined]
-    return Patch(window.values, (down, across), rows[0], cols[0])  # type: ignore[attr-defined]
+    def _take(self, name: str, window: Window) -> None:
+        if window.values is not None and name in self._open:
+            whole = two_dimensions(list(window.shape))
+            self._open[name] = Patch(window.values, whole, window.rows[0], window.cols[0])
+            self._trouble = ""
+            self._draw()

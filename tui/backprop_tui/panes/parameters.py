@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from textual import events
+from textual import events, work
 from textual.binding import Binding
 from textual.geometry import Size
 from textual.message import Message
 
-from backprop_tui.debugger.view import View
+from backprop_tui.debugger.view import View, Window
 from backprop_tui.explain.numbers import count
 from backprop_tui.panes.drawing import grid as grids
 from backprop_tui.panes.drawing.grid import Grid, two_dimensions
@@ -82,6 +82,7 @@ Every parameter: its value, its gradient, what the last operation changed and wh
         self._table = Table()
         self._columns = Columns(0, 0, 0, 0, 0)
         self._grid: Grid | None = None
+        self._fetching = False
         self._touched = False
         """The cursor was moved by hand: then the table does not follow the operation."""
         self.cursor = 0
@@ -138,9 +139,9 @@ Every parameter: its value, its gradient, what the last operation changed and wh
         height, top = self.scrollable_content_region.height, self.scroll_offset.y
         header = 1 if self._grid is None else grids.HEADER
         if number < top:
-            self.scroll_to(y=number, animate=False)
+            self.scroll_to(y=number, animate=False, force=True)
         elif number + header >= top + height:
-            self.scroll_to(y=number + header - height + 1, animate=False)
+            self.scroll_to(y=number + header - height + 1, animate=False, force=True)
 
     # ---- drawing
 
@@ -246,7 +247,7 @@ Every parameter: its value, its gradient, what the last operation changed and wh
         dtype = parameter["value"].get("dtype", "")
         attributes = attributes_of(parameter)
         self._grid = Grid(str(parameter.get("name")), two_dimensions(shape), dtype, attributes)
-        self.scroll_to(y=0, animate=False)
+        self.scroll_to(y=0, animate=False, force=True)
         self._lay_out()
 
     def action_close(self) -> None:
@@ -278,10 +279,11 @@ Every parameter: its value, its gradient, what the last operation changed and wh
         """Read what the window needs and does not have."""
         if self._grid is None or self._take_known(self._grid) or self.fetch is None:
             return
-        size = self.scrollable_content_region.size
-        if not size.height or self._grid.missing(self.scroll_offset.y, size.height, size.width) is None:
+        if self._missing(self._grid) is None:
             return
-        self.run_worker(self._fetch(self._grid), group="window", exclusive=True, exit_on_error=False)
+        if not self._fetching:
+            self._fetching = True
+            self._fetch()
 
     def _take_known(self, grid: Grid) -> bool:
         """Fill in a tensor whose values are part of the view; whether nothing is left to ask for."""
@@ -296,24 +298,37 @@ Every parameter: its value, its gradient, what the last operation changed and wh
             grid.take(grid.attribute, rows, columns, patch.values, info.get("dtype", ""))
         return patch is not None
 
-    async def _fetch(self, grid: Grid) -> None:
-        assert self.fetch is not None
-        while grid is self._grid:
-            size = self.scrollable_content_region.size
-            wanted = grid.missing(self.scroll_offset.y, size.height, size.width)
-            if wanted is None:
-                return
-            attribute, (rows, columns) = grid.attribute, wanted
-            try:
-                window = await self.fetch(grid.name, attribute, rows, columns)
-            except Exception as error:
-                # Whatever the reason is, the reader is told it in the place of the numbers.
-                grid.note = str(error)
-                self.refresh()
-                return
-            grid.take(attribute, rows, columns, window.values, window.dtype)
-            grid.note = ""
+    def _missing(self, grid: Grid) -> tuple[grids.Range, grids.Range] | None:
+        size = self.scrollable_content_region.size
+        return grid.missing(self.scroll_offset.y, size.height, size.width) if size.height else None
+
+    @work(group="window")
+    async def _fetch(self) -> None:
+        """Read window after window until all that is seen is known, wherever the cursor went meanwhile."""
+        try:
+            while self._grid is not None and self.fetch is not None:
+                grid, attribute, wanted = self._grid, self._grid.attribute, self._missing(self._grid)
+                if wanted is None:
+                    return
+                window = await self.fetch(grid.name, attribute, *wanted)
+                self._take(grid, attribute, wanted, window)
+                if window.values is None:
+                    return
+        except Exception as error:
+            # Whatever the reason is, the reader is told it in the place of the numbers.
+            if self._grid is not None:
+                self._grid.note = str(error)
+        finally:
+            self._fetching = False
             self.refresh()
+
+    def _take(
+        self, grid: Grid, attribute: str, place: tuple[grids.Range, grids.Range], window: Window
+    ) -> None:
+        grid.note = "" if window.values is not None else "None"
+        if window.values is not None:
+            grid.take(attribute, *place, window.values, window.dtype)
+        self.refresh()
 
 
 def attributes_of(parameter: ParameterRow) -> tuple[str, ...]:

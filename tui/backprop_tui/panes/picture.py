@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
+from backprop_tui.debugger.view import Window
 from backprop_tui.panes.drawing.canvas import STYLES
 from backprop_tui.panes.pieces import TextPane
-
-
-class Window(Protocol):
-    """A part of a large tensor, seen as 2-D with the leading dimensions flattened to rows."""
-
-    @property
-    def rows(self) -> tuple[int, int]:
-        """First row, and the row after the last."""
-
-    @property
-    def cols(self) -> tuple[int, int]:
-        """First column, and the column after the last."""
-
-    @property
-    def values(self) -> Any:
-        """One list of numbers per row."""
-
-    @property
-    def dtype(self) -> str:
-        """Without the ``torch.`` prefix."""
-
-    @property
-    def shape(self) -> Any:
-        """Of the tensor itself, or of its 2-D form."""
 
 
 class Fetch(Protocol):

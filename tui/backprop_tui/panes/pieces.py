@@ -9,14 +9,17 @@ from textual.strip import Strip
 
 from backprop_tui.panes.drawing.text import STYLES, Pieces, plain
 
+BAR_STYLES = ("dim", "title", "mark", "good", "bad", "warn", "changed")
 
-class TextPane(ScrollView, can_focus=True):
-    """A pane of lines in pieces; the subclass says which line is where in `pieces_at`."""
 
-    COMPONENT_CLASSES = {f"piece--{name}" for name in STYLES}
+class PieceLines(ScrollView):
+    """Lines in pieces; the subclass says which line is where in `pieces_at`.
+
+    Each component class costs time whenever a widget is styled, so a subclass names those that it uses.
+    """
 
     DEFAULT_CSS = """
-    TextPane {
+    PieceLines {
         overflow-x: hidden;
         & > .piece--dim { color: $text-muted; }
         & > .piece--title { color: $text; text-style: bold; }
@@ -59,3 +62,15 @@ class TextPane(ScrollView, can_focus=True):
         """What is on the screen, without colours."""
         width, top = self.scrollable_content_region.width, self.scroll_offset.y
         return [plain(self.pieces_at(top + y, width)) for y in range(self.scrollable_content_region.height)]
+
+
+class TextPane(PieceLines, can_focus=True):
+    """A pane that can use every style."""
+
+    COMPONENT_CLASSES = {f"piece--{name}" for name in STYLES}
+
+
+class BarLine(PieceLines, can_focus=False):
+    """A bar at the edge of the screen."""
+
+    COMPONENT_CLASSES = {f"piece--{name}" for name in BAR_STYLES}

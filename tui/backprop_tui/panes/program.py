@@ -57,8 +57,6 @@ The script, with the operations of this iteration under the line that runs them.
         self._source = SourceFile("", "", [])
         self._layout = Layout(0)
         self._view: View | None = None
-        self.heading = "program"
-        """The title; the name of the file is added to it."""
         self.cursor = 1
         """The line that `b` and `t` mean."""
 
@@ -85,7 +83,7 @@ The script, with the operations of this iteration under the line that runs them.
             self._files[file] = read(file)
             self.run_worker(lambda: self._colour(file), thread=True, group=f"colour {file}", exclusive=True)
         self._source = self._files[file]
-        self.border_title = f"{self.heading} · {Path(file).name}"
+        self.border_title = f"program · {Path(file).name}"
 
     def _colour(self, file: str) -> None:
         """Colour a file in a worker thread: a lexer needs a second for 10,000 lines."""

@@ -97,7 +97,8 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
             lines += [self._legend_of(key, number, width) for key, number in keys.items()]
         if self._planned and self._plan:
             text = f" planned by {self._plan.scheduler}" if self._plan.scheduler else " planned"
-            lines.append(fitted([("⠒⠒", "read"), (" used  ", "dim"), (PLANNED * 3, "read"), (text, "dim")], width))
+            used = [("⠒⠒", "read"), (" used  ", "dim")]
+            lines.append(fitted([*used, (PLANNED * 3, "read"), (text, "dim")], width))
         if self._plan and self._plan.note:
             lines.append(fitted([(self._plan.note, "warn")], width))
         zeros = sum(len(series.below) for series in self._history.series.values())
@@ -111,7 +112,8 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
         name = f"optimizer {optimizer + 1} group {group}" if several else f"group {group}"
         series = self._history.series.get(key)
         value = f" {display(shortest(series.ys[-1], 'float64'))}" if series else ""
-        return fitted([(f"{marker_sign(_marker(number))} ", _style(number)), (name, ""), (value, "title")], width)
+        sign = (f"{marker_sign(_marker(number))} ", _style(number))
+        return fitted([sign, (name, ""), (value, "title")], width)
 
 
 def _marker(number: int) -> str:

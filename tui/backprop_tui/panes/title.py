@@ -7,10 +7,10 @@ from textual.geometry import Size
 from backprop_tui.debugger.view import View
 from backprop_tui.panes.drawing.text import Pieces, clean, cut
 from backprop_tui.panes.drawing.title import hint, title
-from backprop_tui.panes.pieces import TextPane
+from backprop_tui.panes.pieces import BarLine
 
 
-class Title(TextPane, can_focus=False):
+class Title(BarLine):
     """Where the run is and what is switched how; as many rows as its height."""
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -32,7 +32,7 @@ class Title(TextPane, can_focus=False):
         return lines[y] if y < len(lines) else ()
 
 
-class MessageLine(TextPane, can_focus=False):
+class MessageLine(BarLine):
     """The last refusal or warning; without one, the state in a sentence."""
 
     def __init__(self, *, id: str | None = None) -> None:

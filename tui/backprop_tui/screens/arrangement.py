@@ -21,11 +21,6 @@ class PaneSpec:
     title: str
     short: str
 
-    @property
-    def heading(self) -> str:
-        """What its border says: ``3 parameters``."""
-        return f"{self.number} {self.title}"
-
 
 PANES = (
     PaneSpec("program", 1, "program", "program"),
@@ -71,10 +66,14 @@ def too_small(width: int, height: int) -> str:
     return f"{width}×{height} is too small: {columns}×{rows} is the least"
 
 
-def strip(third: str) -> str:
-    """The panes to choose the third one from, the present one between ‹ and ›."""
-    return "  ".join(
-        f"‹{pane.number} {pane.short}›" if pane.name == third else f"{pane.number} {pane.short}"
-        for pane in PANES
-        if pane.name not in ALWAYS
-    )
+def strip(third: str, title: str = "", width: int = 200) -> str:
+    """The panes to choose the third one from, the present one between ‹ and ›, with its title if it fits."""
+    choices = [pane for pane in PANES if pane.name not in ALWAYS]
+    text = ""
+    for own in (title or spec(third).short, spec(third).short):
+        named = ((pane, own if pane.name == third else pane.short) for pane in choices)
+        parts = (f"{pane.number} {name}" for pane, name in named)
+        text = "  ".join(f"‹{part}›" if int(part[0]) == spec(third).number else part for part in parts)
+        if len(text) <= width:
+            break
+    return text

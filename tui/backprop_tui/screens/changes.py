@@ -11,9 +11,9 @@ from textual.screen import Screen
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.view import View
 from backprop_tui.explain.numbers import shortest
-from backprop_tui.screens.ask import Accept, Ask, Confirm
 
 if TYPE_CHECKING:
+    from backprop_tui.screens.ask import Accept
     from backprop_tui.screens.commands import CommandQueue
     from backprop_tui.screens.session_like import SessionLike
 
@@ -80,6 +80,8 @@ class ChangeActions(Screen[None]):
         raise NotImplementedError
 
     def _ask(self, title: str, accept: Accept, **options: Any) -> None:
+        from backprop_tui.screens.ask import Ask
+
         self.app.push_screen(Ask(title, accept, **options))
 
     def _change(self, kind: str, value: Any) -> None:
@@ -95,6 +97,8 @@ class ChangeActions(Screen[None]):
 
     def action_restart(self) -> None:
         """Start again; asks if changes would be undone by it."""
+        from backprop_tui.screens.ask import Confirm
+
         restart = partial(self.commands.submit, "restart", self.session.restart)
         count = len(self.view.changes)
         if not count:

@@ -7,10 +7,10 @@ from textual.geometry import Size
 
 from backprop_tui.actions import Action, fitting, key_name
 from backprop_tui.panes.drawing.text import Pieces
-from backprop_tui.panes.pieces import TextPane
+from backprop_tui.panes.pieces import BarLine
 
 
-class KeyLine(TextPane, can_focus=False):
+class KeyLine(BarLine):
     """As many actions as fit; help and quit are never cut."""
 
     def on_resize(self) -> None:

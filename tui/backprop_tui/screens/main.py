@@ -9,19 +9,14 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from backprop_tui.actions import ACTIONS
 from backprop_tui.debugger.view import View
-from backprop_tui.panes.loss import LossPane
-from backprop_tui.panes.network import NetworkPane
-from backprop_tui.panes.operation import OperationPane
-from backprop_tui.panes.output import OutputPane
-from backprop_tui.panes.parameters import ParametersPane
 from backprop_tui.panes.program import ProgramPane
-from backprop_tui.panes.rate import RatePane
 from backprop_tui.panes.title import MessageLine, Title
 from backprop_tui.screens.arrangement import PANES, Arrangement, arrangement, spec, strip, too_small, visible
 from backprop_tui.screens.changes import ChangeActions
@@ -31,6 +26,8 @@ from backprop_tui.screens.session_like import How, SessionLike
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from backprop_tui.panes.parameters import ParametersPane
 
 
 class Pane(Protocol):
@@ -59,34 +56,67 @@ class MainScreen(ChangeActions, Screen[None]):
         self._third = "parameters"
         self._maximised: str | None = None
         self._message = ""
+        self._composed = False
+        self._arranged_for = Size(0, 0)
+        self._mounted = frozenset({"program"})
+        """Panes that are there; the others are added after the first frame."""
+        self._titles: dict[str, tuple[str, str]] = {}
+        """By pane: the title that it gave itself, and the one made of it."""
         self._chosen: dict[str, Any] | None = None
 
     def compose(self) -> ComposeResult:
         """The panes, in containers that the style sheet arranges by the class of the screen."""
+        # Before there are children to style anew.
+        self._classify()
         yield Title(id="title")
         with Container(id="panes"):
             with Container(id="left"):
                 yield ProgramPane(id="program", classes="pane")
-                yield OperationPane(id="operation", classes="pane")
             with Container(id="right"):
-                with Container(id="middle"):
-                    yield NetworkPane(self.session.window, id="network", classes="pane")
-                    yield ParametersPane(self.session.window, id="parameters", classes="pane")
+                yield Container(id="middle")
                 with Container(id="lower"):
-                    with Container(id="curves"):
-                        yield LossPane(id="loss", classes="pane")
-                        yield RatePane(id="rate", classes="pane")
-                    yield OutputPane(id="output", classes="pane")
+                    yield Container(id="curves")
         yield Static(id="too-small", markup=False)
         yield MessageLine(id="message")
         yield KeyLine(id="keys")
 
     def on_mount(self) -> None:
         """Number the panes, show what there is, obey commands from now on."""
-        self.query_one(ProgramPane).heading = spec("program").heading
+        self._composed = True
         self.pane("program").focus()
+        self.call_after_refresh(self._mount_others)
         self.run_worker(self.commands.serve(), group="commands")
         self._arrange()
+
+    async def _mount_others(self) -> None:
+        """Add the other panes: the first frame, with the program, need not wait for them."""
+        from backprop_tui.panes.loss import LossPane
+        from backprop_tui.panes.network import NetworkPane
+        from backprop_tui.panes.operation import OperationPane
+        from backprop_tui.panes.output import OutputPane
+        from backprop_tui.panes.parameters import ParametersPane
+        from backprop_tui.panes.rate import RatePane
+
+        if not self.is_attached:
+            return
+        window = self.session.window
+        network = NetworkPane(window, id="network", classes="pane")
+        parameters = ParametersPane(window, id="parameters", classes="pane")
+        loss, rate = LossPane(id="loss", classes="pane"), RatePane(id="rate", classes="pane")
+        operation = OperationPane(id="operation", classes="pane")
+        output = OutputPane(id="output", classes="pane")
+        operation.border_title, output.border_title = spec("operation").title, spec("output").title
+        with self.app.batch_update():
+            mounted = [
+                self.query_one("#left").mount(operation),
+                self.query_one("#middle").mount(network, parameters),
+                self.query_one("#curves").mount(loss, rate),
+                self.query_one("#lower").mount(output),
+            ]
+            for widgets in mounted:
+                await widgets
+            self._mounted = frozenset(pane.name for pane in PANES)
+            self._arrange()
 
     # what is shown
 
@@ -106,7 +136,7 @@ class MainScreen(ChangeActions, Screen[None]):
         self.query_one(MessageLine).show(self.view, message)
 
     def _refresh_panes(self) -> None:
-        if not self.is_mounted:
+        if not self._composed:
             return
         with self.app.batch_update():
             self.query_one(Title).show(self.view)
@@ -118,6 +148,7 @@ class MainScreen(ChangeActions, Screen[None]):
         if self._shown.get(name) is not self.view:
             self._shown[name] = self.view
             cast("Pane", self.pane(name)).show(self.view)
+        self._entitle(name)
 
     # what is where
 
@@ -129,32 +160,43 @@ class MainScreen(ChangeActions, Screen[None]):
     @property
     def on_screen(self) -> frozenset[str]:
         """Names of the visible panes."""
-        return visible(self.how, self._third, self._maximised)
+        return visible(self.how, self._third, self._maximised) & self._mounted
 
     def on_resize(self, event: events.Resize) -> None:
-        """Arrange anew."""
-        self._arrange()
+        """Arrange anew; a screen that resumes is told its old size again."""
+        if self.app.size != self._arranged_for:
+            self._arrange()
+
+    def _classify(self) -> None:
+        for name in ("tiny", "compact", "normal", "wide"):
+            self.set_class(name == self.how, name)
+        self.set_class(self._maximised is not None, "maximised")
 
     def _arrange(self) -> None:
-        how, shown = self.how, self.on_screen
-        for name in ("tiny", "compact", "normal", "wide"):
-            self.set_class(name == how, name)
-        self.set_class(self._maximised is not None, "maximised")
-        for pane in PANES:
-            self.pane(pane.name).display = pane.name in shown
+        shown = self.on_screen
+        self._arranged_for = self.app.size
+        self._classify()
+        for name in self._mounted:
+            self.pane(name).display = name in shown
         self._show_containers(shown)
         self.query_one("#too-small", Static).update(too_small(self.app.size.width, self.app.size.height))
-        self._entitle()
         self._keep_focus(shown)
         self._refresh_panes()
 
-    def _entitle(self) -> None:
-        """Number the panes; the chosen one of the compact arrangement names those it stands for."""
-        choosing = self.how == "compact" and not self._maximised
-        for pane in PANES:
-            if pane.name != "program":
-                chosen = choosing and pane.name == self._third
-                self.pane(pane.name).border_title = strip(pane.name) if chosen else pane.heading
+    def _entitle(self, name: str) -> None:
+        """Put the number before the title that a pane gives itself.
+
+        The chosen pane of the compact arrangement names those that it stands for.
+        """
+        pane = self.pane(name)
+        title = str(pane.border_title or "")
+        if title != self._titles.get(name, ("", ""))[1]:
+            self._titles[name] = (title, "")
+        own = self._titles[name][0]
+        chosen = self.how == "compact" and not self._maximised and name == self._third
+        numbered = f"{spec(name).number} {own}"
+        pane.border_title = strip(name, own, self.app.size.width - 4) if chosen else numbered
+        self._titles[name] = (own, str(pane.border_title))
 
     def _show_containers(self, shown: Iterable[str]) -> None:
         inside = {
@@ -184,6 +226,8 @@ class MainScreen(ChangeActions, Screen[None]):
 
     def action_pane(self, name: str) -> None:
         """Go to a pane, and bring it onto the screen."""
+        if name not in self._mounted:
+            return
         if self._maximised:
             self._maximised = name
         if self.how == "compact" and name not in ("program", "operation"):
@@ -230,8 +274,8 @@ class MainScreen(ChangeActions, Screen[None]):
         """name, attr and index of the element that the parameters pane has chosen."""
         return self._chosen
 
-    @on(ParametersPane.Chosen)
-    def _element_chosen(self, event: ParametersPane.Chosen) -> None:
+    def on_parameters_pane_chosen(self, event: ParametersPane.Chosen) -> None:
+        """Remember the element under the cursor of the parameters pane, for `edit`."""
         if event.index is None:
             self._chosen = None
         else:

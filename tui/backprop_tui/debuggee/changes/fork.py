@@ -6,6 +6,7 @@ import json
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -68,6 +69,7 @@ def _child(function: Callable[[], Any], reader: int, writer: int) -> None:
         nowhere = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nowhere, descriptor)
+        sys.stdout = sys.stderr = os.fdopen(nowhere, "w")  # the script's own may write elsewhere
         try:
             answer = {"result": function()}
         except BaseException as error:

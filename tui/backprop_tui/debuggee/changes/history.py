@@ -50,8 +50,8 @@ class Made:
 class Log:
     """The steps of an optimizer's schedulers, in order; equal neighbours are counted, not repeated.
 
-    About 40 bytes for each step that differs from the one before it: a run of 100,000 steps of one
-    scheduler without arguments takes one entry, of a ReduceLROnPlateau 4 MB.
+    A run of 100,000 steps of one scheduler without arguments is one entry; of a ReduceLROnPlateau, whose
+    metric is another each time, it takes 6 MB.
     """
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ def _plain(value: Any) -> Any:
     """A number in place of a tensor, which would keep its whole graph alive."""
     if isinstance(value, torch.Tensor) and value.numel() == 1:
         with private.DisableTorchFunction():
-            return value.item()
+            return value.detach().item()
     return value
 
 

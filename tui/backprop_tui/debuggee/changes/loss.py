@@ -110,7 +110,12 @@ class LossSwap:
         self.reduction = reduction
 
     def replacement(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Replacement:
-        """What to call instead. Raises ChangeError where the script's data do not allow it."""
+        """What to call instead. Raises ChangeError where the script's data do not allow it.
+
+        A function that is not in the table is called as it is.
+        """
+        if func not in NAMES:
+            return func, args, kwargs
         call = read(func, args, kwargs)
         wanted = self.name or call.name
         reason = refusal(call, wanted)
@@ -126,6 +131,8 @@ class LossSwap:
 
     def notice(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         """A sentence, where the replacement runs and means something else than it seems to."""
+        if func not in NAMES:
+            return None
         call = read(func, args, kwargs)
         found = [] if self.name is None else _notices(call, self.name)
         if self.reduction is not None and call.reduction == "none":
@@ -136,8 +143,10 @@ class LossSwap:
 def accepts(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
     """The losses that the input and the target of this call allow, its own among them.
 
-    Each that is not refused is tried on a copy of the data, backward too.
+    Each that is not refused is tried on a copy of the data, backward too. None for other functions.
     """
+    if func not in NAMES:
+        return []
     call = read(func, args, kwargs)
     allowed = [name for name in FUNCTIONS if refusal(call, name) is None]
     return [name for name in allowed if name == call.name or _runs(call, name)]

@@ -67,7 +67,7 @@ def _replay(optimizer: Optimizer, history: History) -> None:
             group.pop(name, None)
         group["lr"] = own.get("lr", optimizer.defaults["lr"])
     schedulers = history.schedulers()
-    with quiet(), private.counted_as_stepped(optimizer):
+    with quiet():
         for made, scheduler in zip(history.made, schedulers, strict=True):
             args = history.unpacked(made.args, optimizer)
             kwargs = {name: history.unpacked(value, optimizer) for name, value in made.kwargs.items()}

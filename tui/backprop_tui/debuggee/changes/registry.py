@@ -11,6 +11,7 @@ from weakref import ref
 import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from backprop_tui.debuggee import private
 from backprop_tui.debuggee.changes.history import history_of
@@ -85,6 +86,16 @@ class Registry:
         if not self._paused:
             history_of(optimizer).own.append(given)
         return result
+
+    def begins_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        """A ``step`` of an optimizer begins; `args` has the optimizer first, then perhaps a closure."""
+        if self._paused:
+            return
+        history = history_of(optimizer)
+        if history.closure is None:
+            self.add(optimizer)
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")
+        history.closure = closure is not None
 
     def constructs_scheduler(self, original: Wrapped, scheduler: Any, args: Any, kwargs: Any) -> None:
         """One ``__init__`` of a scheduler class; those inside another's call belong to that."""
@@ -169,12 +180,6 @@ def step_of(optimizer: Optimizer, before: type, wrapped: Wrapped) -> Wrapped:
     return wrapped if type(optimizer) is before else type(optimizer).step
 
 
-def note_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-    """Note whether the script steps with a closure (`args` without the optimizer itself)."""
-    given = args[0] if args else kwargs.get("closure")
-    history_of(optimizer).closure = given is not None
-
-
 class Patches:
     """Replaced attributes of classes, and the way back."""
 
@@ -201,6 +206,10 @@ class Patches:
             return around(original, self, args, kwargs)
 
         self.replace(owner, name, transparent(method))
+
+    def on_removal(self, undo: Callable[[], None]) -> None:
+        """Undo this too."""
+        self._undo.append(undo)
 
     def remove(self) -> None:
         """Undo everything, last first."""
@@ -229,6 +238,7 @@ def install(registry: Registry) -> Patches:
         patches.wrap(kind, "load_state_dict", registry.loads)
 
     patches.wrap(Optimizer, "load_state_dict", registry.loads)
+    patches.on_removal(register_optimizer_step_pre_hook(registry.begins_step).remove)
     for base, patch in ((Optimizer, patch_optimizer), (LRScheduler, patch_scheduler)):
         for kind in _family(base):
             patch(kind)

@@ -8,7 +8,6 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from backprop_tui.debuggee import private
 from backprop_tui.debuggee.changes.history import history_of
 from backprop_tui.debuggee.changes.registry import Registry
 from backprop_tui.protocol import plain
@@ -50,11 +49,10 @@ def _plan(optimizer: Optimizer, schedulers: list[LRScheduler], n: int) -> dict[s
         if isinstance(scheduler, ReduceLROnPlateau):
             notes.append(f"assuming that the metric stays at {float(args[0]):.6g}")
     try:
-        with private.counted_as_stepped(optimizer):
-            for _ in range(n):
-                for scheduler, (args, kwargs) in zip(schedulers, arguments, strict=True):
-                    scheduler.step(*args, **kwargs)
-                lrs.append(plain(history.rates(optimizer)))
+        for _ in range(n):
+            for scheduler, (args, kwargs) in zip(schedulers, arguments, strict=True):
+                scheduler.step(*args, **kwargs)
+            lrs.append(plain(history.rates(optimizer)))
     except Exception as error:
         notes.append(f"ends here: {error}")
     names = ", ".join(type(scheduler).__name__ for scheduler in schedulers)

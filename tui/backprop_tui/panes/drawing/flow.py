@@ -9,12 +9,13 @@ from rich.cells import cell_len
 
 from backprop_tui.debugger.view import View
 from backprop_tui.explain.numbers import gradient_word, norm_of, shape_text, significant, whole_values
-from backprop_tui.panes.drawing.canvas import Line, fitted, pad
+from backprop_tui.panes.drawing.canvas import Line, cut, fitted, pad
 from backprop_tui.panes.drawing.layers import short_module
 from backprop_tui.panes.drawing.observed import Observed, changed_by_last, origin_of, time_of
 from backprop_tui.protocol import ParameterRow, Record, TensorInfo, Time
 
 CONTAINERS = frozenset({"forward", "module", "loss"})
+NEVER: Time = (-1, -1)
 
 
 @dataclass
@@ -50,10 +51,10 @@ def flow_rows(view: View, seen: Observed) -> list[FlowRow]:
     while at < len(records):
         record = records[at]
         inside = _inside(records, at)
-        only = inside[0] if len(inside) == 1 and record["kind"] != "forward" else None
+        only = inside[0] if len(inside) == 1 and inside[0]["kind"] == "op" else None
         rows.append(_row(len(rows) + 1, record, only, seen, named))
         at += 2 if only else 1
-    _link(rows)
+    _link(rows, seen)
     _mark(rows, view, seen)
     return rows
 
@@ -98,15 +99,14 @@ def _title(record: Record, only: Record | None) -> tuple[str, str]:
     return record["name"], ""
 
 
-def _link(rows: list[FlowRow]) -> None:
+def _link(rows: list[FlowRow], seen: Observed) -> None:
     """Say what a row reads, unless it is the row above it."""
     made = {time: row for row in rows for time in row.times}
     above: FlowRow | None = None
     for row in rows:
         texts = []
         for info in row.inputs:
-            source = info.get("source")
-            maker = made.get((source[0], source[1])) if source else None
+            maker = made.get(seen.maker(info) or NEVER)
             if maker is not None:
                 texts.append(f"{maker.number}" if maker is not above else "")
             elif info.get("name"):
@@ -118,19 +118,21 @@ def _link(rows: list[FlowRow]) -> None:
 
 def _mark(rows: list[FlowRow], view: View, seen: Observed) -> None:
     made = {time: row for row in rows for time in row.times}
-    if seen.last is not None:
-        _mark_last(made, view, seen.last)
+    _mark_last(made, view, seen)
     if seen.next is not None:
         _mark_next(made, seen, seen.next)
 
 
-def _mark_last(made: dict[Time, FlowRow], view: View, last: Record) -> None:
+def _mark_last(made: dict[Time, FlowRow], view: View, seen: Observed) -> None:
+    last = seen.last
+    if last is None:
+        return
     row = made.get(time_of(last))
     if row is not None:
         row.marks["value"] = "wrote"
     origin = origin_of(last)
     if origin in made:
-        for source in _makers(made, made[origin]):
+        for source in _makers(made, made[origin], seen):
             if source.grad is not None:
                 source.marks["grad"] = "wrote"
     names = {record.get("parameter") or record.get("tensor") for record in changed_by_last(view)}
@@ -149,14 +151,14 @@ def _mark_next(made: dict[Time, FlowRow], seen: Observed, coming: Record) -> Non
     if row is None or seen.stale:
         return
     row.active, row.begun = "forward", False
-    for source in _makers(made, row):
+    for source in _makers(made, row, seen):
         source.marks["value"] = "read"
 
 
-def _makers(made: dict[Time, FlowRow], row: FlowRow) -> list[FlowRow]:
+def _makers(made: dict[Time, FlowRow], row: FlowRow, seen: Observed) -> list[FlowRow]:
     """The rows whose output a row reads."""
-    sources = [info["source"] for info in row.inputs if info.get("source")]
-    return [made[source[0], source[1]] for source in sources if (source[0], source[1]) in made]
+    makers = [seen.maker(info) for info in row.inputs]
+    return [made[time] for time in makers if time in made]
 
 
 def active_row(rows: Sequence[FlowRow]) -> int | None:
@@ -226,12 +228,12 @@ def flow_line(row: FlowRow, widths: Widths, width: int) -> Line:
     line: Line = [
         (ACTIVE[row.active], active or ""),
         (f"{row.number:>4} ", "dim"),
-        (pad(_name(row), widths.name + 1), active or ("name" if row.parameters else "")),
+        (pad(cut(_name(row), widths.name), widths.name + 1), active or ("name" if row.parameters else "")),
     ]
     if widths.what:
-        line.append((pad(row.what, widths.what + 1), "dim"))
+        line.append((pad(cut(row.what, widths.what), widths.what + 1), "dim"))
     if widths.shape:
-        line.append((pad(_shape(row), widths.shape + 1), "dim"))
+        line.append((pad(cut(_shape(row), widths.shape), widths.shape + 1), "dim"))
     line += _marked(row.marks.get("value", ""), _value(row, widths.value - 1), widths.value, "")
     line += _marked(row.marks.get("grad", ""), _gradient(row, widths.grad - 1), widths.grad, "gradient")
     if widths.rest > 4:
@@ -289,7 +291,7 @@ def _norm_word(parameter: ParameterRow) -> str:
         return "None"
     norm = norm_of(grad)
     if norm is None:
-        return "?"
+        return "arrived"
     return f"‖{significant(norm, 'float64', 3)}‖" if norm else "0"
 
 

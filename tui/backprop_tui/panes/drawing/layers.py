@@ -11,7 +11,7 @@ from typing import Any
 
 from backprop_tui.debugger.view import View
 from backprop_tui.explain.numbers import count, flat
-from backprop_tui.panes.drawing.observed import Observed, same_tensor, time_of
+from backprop_tui.panes.drawing.observed import Observed, observe_iteration, same_tensor, time_of
 from backprop_tui.protocol import ParameterRow, Record, TensorInfo, Time
 
 LINEAR = frozenset({"linear", "addmm", "matmul", "mm", "mv", "__matmul__", "__rmatmul__", "dot"})
@@ -132,6 +132,8 @@ def read_chain(view: View, seen: Observed) -> Chain | None:
     template = _template(view, seen, rows)
     if chain is None:
         chain = template
+        if chain is not None:
+            _take_input(chain, seen)
     elif template is not None:
         _extend(chain, template)
     if chain is not None:
@@ -142,8 +144,7 @@ def read_chain(view: View, seen: Observed) -> Chain | None:
 
 def _template(view: View, seen: Observed, rows: dict[str | None, ParameterRow]) -> Chain | None:
     """The chain of the iteration before, or else the one that the shapes of the weights suggest."""
-    before = tuple(r for r in view.records if r["iteration"] == seen.iteration - 1)
-    reader = _Reader(Observed(seen.iteration - 1, forward=before), rows)
+    reader = _Reader(observe_iteration(view, seen.iteration - 1), rows)
     chain = reader.read()
     if chain is None:
         return None if reader.broken else _guess(view.parameters)
@@ -154,6 +155,16 @@ def _template(view: View, seen: Observed, rows: dict[str | None, ParameterRow]) 
         chain.loss.value = None
         chain.loss.times = set()
     return chain
+
+
+def _take_input(chain: Chain, seen: Observed) -> None:
+    """The forward pass has begun, or is next: its input is known before any layer has run."""
+    for record in seen.forward:
+        data = next(iter(record.get("inputs") or []), None)
+        fits = data is not None and (data.get("shape") or [1])[-1] == chain.sizes[0]
+        if data is not None and fits and record["kind"] in ("forward", "module", "op"):
+            chain.start = Quantity(data.get("name") or "input", data)
+            return
 
 
 def _extend(chain: Chain, template: Chain) -> None:
@@ -212,6 +223,12 @@ def _matrix(info: TensorInfo | None, transposed: bool) -> Matrix | None:
     return [list(column) for column in zip(*rows, strict=True)] if transposed else rows
 
 
+def is_of(seen: Observed, info: TensorInfo, quantity: Quantity) -> bool:
+    """Whether a tensor is this quantity: made by its operation or, if its maker is unknown, equal to it."""
+    maker = seen.maker(info)
+    return maker in quantity.times if maker else same_tensor(info, quantity.info)
+
+
 class _Reader:
     """Follows the values from operation to operation."""
 
@@ -249,7 +266,7 @@ class _Reader:
             self._follow_tail(record)
         elif self.current is not None and any(self._is(info, self.current) for info in inputs):
             self._follow(record, inputs)
-        elif any(self._is_parameter(info) or _source(info) in self.left for info in inputs):
+        elif any(self._is_parameter(info) or self.seen.maker(info) in self.left for info in inputs):
             self.left.add(time_of(record))
 
     def _is_parameter(self, info: TensorInfo) -> bool:
@@ -262,7 +279,7 @@ class _Reader:
         if record["name"] not in LINEAR:
             return None
         for position, info in enumerate(inputs):
-            turned = self.turned.get(_source(info) or (-1, -1))
+            turned = self.turned.get(self.seen.maker(info) or (-1, -1))
             parameter = turned or (info if self._is_parameter(info) else None)
             if parameter is None or len(parameter.get("shape", [])) > 2:
                 continue
@@ -310,7 +327,7 @@ class _Reader:
         if self.chain is not None:
             for layer in self.chain.layers:
                 self.left |= layer.out.times
-        if _source(data) in self.left:
+        if self.seen.maker(data) in self.left:
             self.broken = True
         self.chain = Chain(Quantity(data.get("name") or "input", data), [])
 
@@ -318,15 +335,9 @@ class _Reader:
         return Quantity(title, record["outputs"][0], {time_of(record)}, self.seen.gradient(record))
 
     def _is(self, info: TensorInfo, quantity: Quantity) -> bool:
-        source = _source(info)
-        if source is not None and source in quantity.times:
-            return True
-        if source is not None and source in self.seen.completed and self._known_op(source):
+        if self._is_parameter(info):
             return False
-        return same_tensor(info, quantity.info) and not self._is_parameter(info)
-
-    def _known_op(self, time: Time) -> bool:
-        return any(time_of(r) == time and r["kind"] == "op" for r in self.seen.forward)
+        return is_of(self.seen, info, quantity)
 
     def _follow(self, record: Record, inputs: list[TensorInfo]) -> None:
         assert self.current is not None and self.chain is not None
@@ -377,7 +388,7 @@ class _Reader:
 
     def _begin_tail(self, record: Record, inputs: list[TensorInfo]) -> None:
         """A loss worked out by hand: its first operation compares the output with the target."""
-        if any(self._is_parameter(info) for info in inputs) or any(_source(i) in self.left for i in inputs):
+        if any(self._is_parameter(info) or self.seen.maker(info) in self.left for info in inputs):
             self.broken = True
             return
         self._loss(record, inputs)
@@ -400,11 +411,6 @@ class _Reader:
         others = [info for info in inputs if not self._is(info, self.current or Quantity("", {}))]
         if _is_loss(record) and others:
             self.chain.loss = Loss(record["name"], {time_of(record)}, None, others[0]["dtype"], others[0])
-
-
-def _source(info: TensorInfo) -> Time | None:
-    source = info.get("source")
-    return (source[0], source[1]) if source else None
 
 
 def _data_input(record: Record, inputs: list[TensorInfo], weight: int) -> TensorInfo | None:

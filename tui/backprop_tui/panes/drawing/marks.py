@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from backprop_tui.debugger.view import View
-from backprop_tui.panes.drawing.layers import Chain, Layer, Quantity
+from backprop_tui.panes.drawing.layers import Chain, Layer, Quantity, is_of
 from backprop_tui.panes.drawing.observed import (
     Observed,
     changed_by_last,
     origin_of,
     reads,
-    same_tensor,
     time_of,
 )
-from backprop_tui.protocol import Record, TensorInfo, Time
+from backprop_tui.protocol import Record, Time
 
 
 @dataclass
@@ -74,12 +73,6 @@ def mark_chain(view: View, seen: Observed, chain: Chain) -> Marks:
     return Marks(marker.parts)
 
 
-def is_of(info: TensorInfo, quantity: Quantity) -> bool:
-    """Whether a tensor is this quantity: made by its operation or, if its maker is unknown, equal to it."""
-    source = info.get("source")
-    return tuple(source) in quantity.times if source else same_tensor(info, quantity.info)
-
-
 class _Marker:
     def __init__(self, seen: Observed, chain: Chain) -> None:
         self.seen = seen
@@ -118,7 +111,7 @@ class _Marker:
     def _read_values(self, record: Record) -> None:
         for info in record.get("inputs") or []:
             for column, part, quantity in reversed(list(self._quantities())):
-                if quantity.known and is_of(info, quantity):
+                if quantity.known and is_of(self.seen, info, quantity):
                     self.parts[part, column] = "read"
                     break
 

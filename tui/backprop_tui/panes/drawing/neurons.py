@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.cells import cell_len
 
 from backprop_tui.explain.numbers import display, flat, shape_text, significant
-from backprop_tui.panes.drawing.canvas import Canvas, Line, cut
-from backprop_tui.panes.drawing.labels import Edge, Placed, place_labels
+from backprop_tui.panes.drawing.canvas import Canvas, Line, cut, fitted
+from backprop_tui.panes.drawing.labels import Edge, Placed, Way, place_labels
 from backprop_tui.panes.drawing.layers import Chain, Layer, Quantity
 from backprop_tui.panes.drawing.marks import Marks
-from backprop_tui.panes.drawing.text import width_of
+from backprop_tui.panes.drawing.text import Piece, plain, width_of
 
-MOST_NEURONS = 5
+MOST_NEURONS = 4
 MOST_LAYERS = 4
 HEADER = 2
-"""Rows of names and rails above the neurons."""
-WEIGHT_GAP, LOSS_GAP = 9, 3
+"""Rows of names and rails above the neurons; the rails share one row where there are few."""
+FEW_ROWS = 8
+WEIGHT_GAP, LOSS_GAP = 8, 3
 WIDEST_GAP = 34
 GLYPH = {"read": ">", "wrote": "*", "": " "}
 BORDER = {"": tuple("╭─╮│╰╯"), "read": tuple("┏━┓┃┗┛"), "wrote": tuple("╔═╗║╚╝")}
@@ -28,18 +29,18 @@ class Style:
     """One way to lay the picture out; the first that fits is taken."""
 
     boxed: bool
-    stacked: bool
-    """Gradients below the values instead of beside them."""
+    gradient: str
+    """Where it stands: beside the value, below it, in the frame; bare: there, and no bias and no z."""
     digits: int
 
 
 STYLES = (
-    Style(True, False, 4),
-    Style(True, True, 4),
-    Style(True, True, 3),
-    Style(False, False, 4),
-    Style(False, True, 3),
+    (Style(True, "beside", 4), Style(True, "below", 4), Style(True, "frame", 4)),
+    (Style(True, "below", 3), Style(True, "frame", 3)),
+    (Style(True, "bare", 3),),
+    (Style(False, "beside", 4), Style(False, "below", 3)),
 )
+"""The first group that has a style that fits is taken; in it, one that also shows the weights' gradients."""
 
 
 @dataclass
@@ -49,6 +50,8 @@ class Box:
     caption: str
     rows: list[Line]
     mark: str
+    foot: Line = field(default_factory=list)
+    """What stands in the lower frame."""
     x: int = 0
     y: int = 0
     width: int = 0
@@ -79,14 +82,17 @@ def draw_neurons(chain: Chain, marks: Marks, width: int, height: int, example: i
     """The picture in exactly `width` x `height` cells, or None if it cannot be read at that size."""
     if not drawable(chain):
         return None
-    poorer = None
-    for style in STYLES:
-        picture = _Picture(chain, marks, Canvas(width, height), example, style)
-        if picture.fits():
-            if picture.complete:
-                return picture.draw()
-            poorer = poorer or picture
-    return poorer.draw() if poorer else None
+    for group in STYLES:
+        poorer = None
+        for style in group:
+            picture = _Picture(chain, marks, Canvas(width, height), example, style)
+            if picture.fits():
+                if picture.complete:
+                    return picture.draw()
+                poorer = poorer or picture
+        if poorer is not None:
+            return poorer.draw()
+    return None
 
 
 class _Picture:
@@ -96,6 +102,7 @@ class _Picture:
         self.canvas = canvas
         self.example = example
         self.style = style
+        self.header = HEADER if canvas.height >= FEW_ROWS else 1
         self.frame = 2 if style.boxed else 0
         """Rows and columns that a frame adds to a box."""
         self.edges: list[Edge] = []
@@ -120,17 +127,31 @@ class _Picture:
     def _input_boxes(self) -> list[Box]:
         start, mark = self.chain.start, self.marks.value(0)
         rows = [self._value("", start, neuron, mark) for neuron in range(self.chain.sizes[0])]
-        short = [[(text.rstrip() + " ", style) for text, style in row] for row in rows]
+        short = [[*row[:-1], _bare(row[-1]), (" ", "")] for row in rows]
         return [Box(f"[{neuron}]", [row], mark) for neuron, row in enumerate(short)]
 
     def _neuron_box(self, number: int, layer: Layer, neuron: int) -> Box:
+        caption = self._caption(number, layer, neuron)
+        mark = self.marks.value(number + 1) or self.marks.gradient(number + 1)
+        if self.style.gradient in ("beside", "below"):
+            return Box(caption, self._neuron_rows(number, layer, neuron), mark)
+        label = "a" if layer.post and self.style.gradient == "frame" else ""
+        row = self._value(label, layer.out, neuron, self.marks.value(number + 1))
+        return Box(caption, [row], mark, self._slope(layer.out, neuron, self.marks.gradient(number + 1)))
+
+    def _caption(self, number: int, layer: Layer, neuron: int) -> str:
+        """Index, bias and, where there is no row for it, the value before the activation."""
         caption = f"[{neuron}]"
+        if self.style.gradient == "bare":
+            return caption
         if layer.biases is not None and neuron < len(layer.biases):
             bias = significant(layer.biases[neuron], layer.dtype, self.style.digits)
-            caption += f" b {GLYPH[self.marks.bias(number)].strip()}{bias}"
-        rows = self._neuron_rows(number, layer, neuron)
-        mark = self.marks.value(number + 1) or self.marks.gradient(number + 1)
-        return Box(caption, rows, mark)
+            caption += f" {GLYPH[self.marks.bias(number)].strip()}b {bias}"
+        if layer.post is not None and self.style.gradient == "frame":
+            before = layer.pre.value(neuron, self.example)
+            text = "·" if before is None else self._number(before, layer.dtype)
+            caption += f" {GLYPH[self.marks.before(number + 1)].strip()}z {text}"
+        return caption
 
     def _neuron_rows(self, number: int, layer: Layer, neuron: int) -> list[Line]:
         at = number + 1
@@ -144,7 +165,7 @@ class _Picture:
     def _rows(self, label: str, quantity: Quantity, neuron: int, mark: str, slope_mark: str) -> list[Line]:
         value = self._value(label, quantity, neuron, mark)
         slope = self._slope(quantity, neuron, slope_mark)
-        if self.style.stacked:
+        if self.style.gradient == "below":
             return [value, [("  " if label else "", "dim"), *slope]]
         return [[*value, (" ", ""), *slope]]
 
@@ -156,10 +177,11 @@ class _Picture:
 
     def _slope(self, quantity: Quantity, neuron: int, mark: str) -> Line:
         number = quantity.slope(neuron, self.example)
+        sign = "∂" if self.style.gradient == "bare" else "∂ "
         text = ""
         if number is not None:
-            text = "∂ " + self._number(number, (quantity.grad or {}).get("dtype", "float32"))
-        return [(GLYPH[mark], mark), (text.ljust(self.style.digits + 5), mark or "gradient")]
+            text = sign + self._number(number, (quantity.grad or {}).get("dtype", "float32"))
+        return [(GLYPH[mark], mark), (text.ljust(self.style.digits + 3 + len(sign)), mark or "gradient")]
 
     def _number(self, number: float, dtype: str) -> str:
         return significant(number, dtype, self.style.digits)
@@ -172,9 +194,12 @@ class _Picture:
         row: Line = [
             (GLYPH[mark], mark),
             ("L ", "dim"),
-            (value.ljust(self.style.digits + 3), mark or "title"),
+            (value.ljust(self.style.digits + 2), mark or "title"),
         ]
-        return Box(f"target {self._target_text()}", [row], mark)
+        target = f"target {self._target_text()}"
+        if self.style.boxed:
+            return Box(target, [row], mark)
+        return Box("", [row, [(f" {target}", "dim")]], mark)
 
     def _target_text(self) -> str:
         target = self.chain.loss.target if self.chain.loss else None
@@ -190,7 +215,7 @@ class _Picture:
     def _place(self) -> int:
         """Set the places of columns and boxes; returns the cells to spare, negative if there are too few."""
         for column in self.columns:
-            widest = max(width_of(row) for box in column.boxes for row in box.rows)
+            widest = max(width_of(row) for box in column.boxes for row in (*box.rows, box.foot))
             caption = max(cell_len(box.caption) for box in column.boxes)
             column.width = max(widest, caption) + 2 if self.style.boxed else widest + 1
         gaps = [WEIGHT_GAP] * len(self.chain.layers) + [LOSS_GAP] * bool(self.chain.loss)
@@ -210,10 +235,10 @@ class _Picture:
             x += column.width + gap
 
     def _place_boxes(self, column: Column) -> None:
-        room = self.canvas.height - HEADER
+        room = self.canvas.height - self.header
         for number, box in enumerate(column.boxes):
             box.width = column.width
-            middle = HEADER + room * (2 * number + 1) / (2 * len(column.boxes))
+            middle = self.header + room * (2 * number + 1) / (2 * len(column.boxes))
             box.x, box.y = column.x, int(middle - self._tallest() / 2)
 
     def _tallest(self) -> int:
@@ -222,7 +247,7 @@ class _Picture:
 
     def fits(self) -> bool:
         most = max(len(column.boxes) for column in self.columns)
-        if self.spare < 0 or most * self._tallest() > self.canvas.height - HEADER:
+        if self.spare < 0 or most * self._tallest() > self.canvas.height - self.header:
             return False
         taken = self._taken()
         for number in range(len(self.chain.layers)):
@@ -235,53 +260,57 @@ class _Picture:
             self.complete = self.complete and placed[1]
         return True
 
-    def _taken(self) -> set[tuple[int, int]]:
+    def _taken(self) -> frozenset[tuple[int, int]]:
         """Cells of the boxes, one column of margin around them."""
-        return {
+        return frozenset(
             (x, y)
             for column in self.columns
             for box in column.boxes
             for x in range(box.x - 1, box.x + box.width + 1)
             for y in range(box.y, box.y + box.height + self.frame)
-        }
+        )
 
     # ---- the weights
 
     def _edges(self, number: int) -> list[Edge]:
         layer = self.chain.layers[number]
         left, right = self.columns[number], self.columns[number + 1]
+        room = self._room(layer)
         edges = []
         for row, target in enumerate(right.boxes):
             for column, source in enumerate(left.boxes):
                 start = self._anchor(source, source.x + source.width)
                 end = self._anchor(target, target.x - 1)
-                edges.append(self._edge(number, layer, row, column, start, end))
+                weight, gradient = self._texts(number, layer, row, column)
+                edges.append(Edge(Way(start, end, room), weight, gradient, weight[1]))
         return edges
 
     def _anchor(self, box: Box, x: int) -> tuple[int, int]:
         """The point, in dots, level with a box's first row."""
         return 2 * x, 4 * (box.y + self.frame // 2) + 2
 
-    def _edge(
-        self, number: int, layer: Layer, row: int, column: int, start: tuple[int, int], end: tuple[int, int]
-    ) -> Edge:
+    def _room(self, layer: Layer) -> tuple[int, int]:
+        """Cells for the longest weight and the longest gradient of a layer, each with its mark."""
+        numbers = [self._number(weight, layer.dtype) for row in layer.matrix or [] for weight in row]
+        slopes = [significant(slope, layer.dtype, 3) for row in layer.matrix_grad or [] for slope in row]
+        return max(map(len, numbers)) + 1, max([5, *map(len, slopes)]) + 2
+
+    def _texts(self, number: int, layer: Layer, row: int, column: int) -> tuple[Piece, Piece | None]:
+        """A weight, and its gradient if there is one."""
         assert layer.matrix is not None
-        weight = layer.matrix[row][column]
-        mark = self.marks.weight(number)
-        style = mark or _sign_style(weight)
-        gradient = None
-        if layer.matrix_grad is not None:
-            slope = self.marks.weight_gradient(number)
-            text = GLYPH[slope].strip() + "∂" + self._number(layer.matrix_grad[row][column], layer.dtype)
-            gradient = (text, slope or "gradient")
-        label = GLYPH[mark].strip() + self._number(weight, layer.dtype)
-        return Edge(start, end, (label, style), gradient, style)
+        weight, mark = layer.matrix[row][column], self.marks.weight(number)
+        label = (GLYPH[mark].strip() + self._number(weight, layer.dtype), mark or _sign_style(weight))
+        if layer.matrix_grad is None:
+            return label, None
+        mark = self.marks.weight_gradient(number)
+        text = GLYPH[mark].strip() + "∂" + significant(layer.matrix_grad[row][column], layer.dtype, 3)
+        return label, (text, mark or "gradient")
 
     # ---- drawing
 
     def draw(self) -> list[Line]:
         for edge in self.edges:
-            self.canvas.line(edge.start, edge.end, edge.style)
+            self.canvas.line(edge.way.start, edge.way.end, edge.style)
         for x, y, line in self.placed:
             self._put_line(x, y, line)
         for column in self.columns:
@@ -312,6 +341,9 @@ class _Picture:
             self.canvas.put(box.x, box.y + 1 + number, side + " " * inner + side, style)
             self._put_line(box.x + 1, box.y + 1 + number, row)
         self.canvas.put(box.x, box.y + 1 + box.height, low + flat_line * inner + low_right, style)
+        if plain(box.foot).strip():
+            foot = fitted([*box.foot[:-1], _bare(box.foot[-1]), (" ", "")], inner)
+            self._put_line(box.x + 1, box.y + 1 + box.height, foot)
 
     def _draw_loss_arrow(self) -> None:
         if not self.chain.loss:
@@ -324,15 +356,26 @@ class _Picture:
 
     def _draw_header(self) -> None:
         for number, column in enumerate(self.columns):
-            self.canvas.put(column.x, 0, cut(column.title, column.width + 3), "title")
+            self.canvas.put(column.x, 0, self._title(number), "title")
             if number:
                 self._draw_rails(number, self.columns[number - 1], column)
 
+    def _title(self, number: int) -> str:
+        """A name, cut so that some of the rail to the next one can be seen."""
+        column = self.columns[number]
+        if number + 1 == len(self.columns):
+            return cut(column.title, self.canvas.width - column.x)
+        return cut(column.title, max(column.width, self.columns[number + 1].x - column.x - 5))
+
     def _draw_rails(self, number: int, left: Column, right: Column) -> None:
-        """Forward on the first row, backward on the second, between two columns."""
-        start = left.x + min(cell_len(left.title), left.width + 3) + 1
-        self._rail(0, start, right.x - 1, self.marks.forward(number), "▶")
-        self._rail(1, left.x + 1, right.x - 1, self.marks.backward(number), "◀")
+        """Forward on the first row, backward on the second or, without one, in its place."""
+        start = left.x + cell_len(self._title(number - 1)) + 1
+        back = self.marks.backward(number)
+        if self.header == HEADER or not back:
+            self._rail(0, start, right.x - 1, self.marks.forward(number), "▶")
+        if self.header == HEADER:
+            start = left.x + 1
+        self._rail(self.header - 1, start, right.x - 1, back, "◀")
 
     def _rail(self, y: int, start: int, end: int, state: str, head: str) -> None:
         room = end - start
@@ -348,6 +391,11 @@ class _Picture:
             style = "dim"
             head = {"▶": "▷", "◀": "◁"}[head]
         self.canvas.put(start, y, rail + head if head in "▶▷" else head + rail, style)
+
+
+def _bare(piece: Piece) -> Piece:
+    """Without the room that is kept for longer numbers."""
+    return piece[0].rstrip(), piece[1]
 
 
 def _sign_style(number: float) -> str:

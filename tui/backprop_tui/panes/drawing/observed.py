@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backprop_tui.debugger.view import View
 from backprop_tui.protocol import Record, TensorInfo, Time
@@ -46,6 +46,19 @@ class Observed:
     next: Record | None = None
     last: Record | None = None
 
+    returned: dict[Time, Time] = field(default_factory=dict)
+    """Time of a module call, or phase, to the operation that made what it returned."""
+
+    def maker(self, info: TensorInfo) -> Time | None:
+        """Time of the operation that made a tensor, None for a leaf or where it is not known."""
+        source = info.get("source")
+        if not source:
+            return None
+        time = (source[0], source[1])
+        while time in self.returned and self.returned[time] != time:
+            time = self.returned[time]
+        return time
+
     def gradient(self, record: Record, output: int = 0) -> TensorInfo | None:
         """∂L/∂output of a forward operation: what its nodes received, if the backward pass came by."""
         outputs = record.get("outputs", [])
@@ -62,23 +75,28 @@ def observe(view: View) -> Observed:
     """Sort the records of a view: those of its iteration, or of the one before if that has no forward yet."""
     stop = view.stop
     iteration = stop.iteration if stop else view.iteration
+    seen = _sorted(view, iteration, [*stop.open, *([stop.next] if stop.next else [])] if stop else [])
+    before = observe_iteration(view, iteration - 1) if not seen.forward else None
+    if before is not None and before.forward:
+        seen = replace(before, stale=True)
+    return replace(seen, next=stop.next, last=stop.last) if stop else seen
+
+
+def observe_iteration(view: View, iteration: int) -> Observed:
+    """An iteration that is over."""
+    return _sorted(view, iteration, [])
+
+
+def _sorted(view: View, iteration: int, begun: list[Record]) -> Observed:
     here = _of_iteration(view, iteration)
-    coming = [stop.next] if stop and stop.next else []
-    opened = list(stop.open) if stop else []
-    forward = [record for record in [*here, *opened, *coming] if record["kind"] in FORWARD_KINDS]
-    stale = not forward and any(record["iteration"] == iteration - 1 for record in view.records)
-    if stale:
-        iteration -= 1
-        here, opened = _of_iteration(view, iteration), []
-        forward = [record for record in here if record["kind"] in FORWARD_KINDS]
+    known = [*here, *begun]
+    forward = _distinct(record for record in known if record["kind"] in FORWARD_KINDS)
     return Observed(
-        iteration,
-        stale,
-        tuple(sorted(_distinct(forward), key=time_of)),
-        frozenset(time_of(record) for record in here),
-        _nodes([*here, *coming]),
-        stop.next if stop else None,
-        stop.last if stop else None,
+        iteration=iteration,
+        forward=tuple(sorted(forward, key=time_of)),
+        completed=frozenset(time_of(record) for record in here),
+        nodes=_nodes(known),
+        returned=_returned(forward),
     )
 
 
@@ -101,6 +119,16 @@ def _nodes(records: Iterable[Record]) -> dict[Time, list[Record]]:
         if record["kind"] == "node" and origin is not None:
             nodes.setdefault(origin, []).append(record)
     return nodes
+
+
+def _returned(forward: Iterable[Record]) -> dict[Time, Time]:
+    """What passes through a module is known by the time of the module: look behind it."""
+    found: dict[Time, Time] = {}
+    for record in forward:
+        for info in (record.get("outputs") or [])[:1]:
+            if record["kind"] != "op" and info.get("source"):
+                found[time_of(record)] = (info["source"][0], info["source"][1])
+    return found
 
 
 def changed_by_last(view: View) -> list[Record]:

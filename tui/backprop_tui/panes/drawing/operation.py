@@ -198,7 +198,7 @@ def _body(found: list[Entry], width: int, rows: int) -> list[Pieces]:
 
 def _context(record: Record, above: tuple[Record, ...]) -> str:
     """Which way it goes and where it belongs: ``→ forward in linear1``, ``· optimizer step``."""
-    phase, way = phase_word(record, above), direction(record)
+    phase, way = phase_word(record, above), direction(record, above)
     if way and record.get("module") and record["kind"] != "module":
         return f"{way} in {record['module']}"
     if way or record.get("level") == "phase":

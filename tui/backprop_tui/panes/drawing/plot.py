@@ -75,7 +75,7 @@ def _limits(plotext: object, points: list[tuple[float, float]], height: int, wid
     plotext.xlim(left, right)  # type: ignore[attr-defined]
     plotext.ylim(low, high)  # type: ignore[attr-defined]
     count = max(2, min(5, (height - 1) // 2 + 1))
-    marks = [low + (high - low) * step / (count - 1) for step in range(count)]
+    marks = [low, *(low + (high - low) * step / (count - 1) for step in range(1, count - 1)), high]
     labels = [_label(10**mark if log else mark, high - low, log) for mark in marks]
     plotext.yticks(marks, labels)  # type: ignore[attr-defined]
     turns = whole_marks(min(xs), max(xs), max(2, min(6, width // 14)))
@@ -83,12 +83,10 @@ def _limits(plotext: object, points: list[tuple[float, float]], height: int, wid
 
 
 def _label(value: float, span: float, log: bool) -> str:
-    """Three digits, more where neighbouring labels would be the same; rounding dust at zero is zero."""
-    if not log and abs(value) < span * 1e-9:
-        return "0"
+    """Three digits, more where neighbouring labels would be the same."""
     digits = 3
     if not log and value:
-        digits = max(3, math.ceil(math.log10(abs(value) / span)) + 3)
+        digits = max(3, math.ceil(math.log10(abs(value) / span)) + 2)
     return significant(value, "float64", min(9, digits))
 
 

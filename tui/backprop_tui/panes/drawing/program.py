@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from backprop_tui.debugger.view import Stop, View
-from backprop_tui.panes.drawing.records import label, result
+from backprop_tui.panes.drawing.records import result, short_label
 from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, cut, width_of, wrapped
 from backprop_tui.protocol import Record
 
@@ -167,7 +167,8 @@ def tree_rows(
     joint = "" if top else "╰ " if last else "├ "
     upcoming = branch.state == "next"
     style = "mark" if upcoming else "" if branch.state == "done" else "name"
-    pieces: list[Piece] = [(lead + joint, "dim"), (label(branch.record), style)]
+    name = short_label(branch.record, limit + 2 - len(lead + joint))
+    pieces: list[Piece] = [(lead + joint, "dim"), (name, style)]
     error = bool(branch.record.get("error"))
     shown = "" if upcoming else summary(branch, limit)
     rows = [Row("operation", line, tuple(pieces), ((shown, "bad" if error else "value"),), upcoming)]

@@ -40,6 +40,15 @@ def label(record: Record) -> str:
     return f"{module} {name}" if kind == "module" and module else name or kind
 
 
+def short_label(record: Record, limit: int) -> str:
+    """The label in at most `limit` columns, if the name of its tensor can give some: its end matters most."""
+    text = label(record)
+    if len(text) <= limit or record["kind"] not in ("accumulate", "clear", "update"):
+        return text
+    room = max(8, limit - len(record["kind"]) - 2)
+    return f"{record['kind']} …{target(record)[-room:]}"
+
+
 def target(record: Record) -> str:
     """The parameter or tensor that the operation changes."""
     return record.get("parameter") or record.get("tensor") or record.get("name") or "a tensor"
@@ -53,11 +62,11 @@ def phase_word(record: Record, above: tuple[Record, ...]) -> str:
     return ""
 
 
-def direction(record: Record) -> str:
+def direction(record: Record, above: tuple[Record, ...] = ()) -> str:
     """``→ forward`` or ``← backward``, ``""`` for what is neither."""
     if record["kind"] in BACKWARD_KINDS:
         return "← backward"
-    return "→ forward" if record["kind"] in ("forward", "module", "op", "loss") else ""
+    return "→ forward" if phase_word(record, above) in ("forward", "loss") else ""
 
 
 def number(value: Any, dtype: str = "float64") -> str:
@@ -186,7 +195,7 @@ def sentence(record: Record, zero_grad: str = "on") -> str:
     about = {
         "forward": f"Calls the model {name} on its input; its layers run inside, one after the other.",
         "loss": "Puts into one number how far the result is from the target.",
-        "op": "Computes a new tensor, and autograd notes how, for the way back.",
+        "op": _about_op(record),
         "backward": "Starts at the loss with ∂L/∂L = 1 and goes back through what the forward pass did.",
         "node": "Gets the gradient for its result and passes on the gradient for its inputs: the chain rule.",
         "step": f"{name} changes every parameter that has a gradient.",
@@ -194,6 +203,13 @@ def sentence(record: Record, zero_grad: str = "on") -> str:
         "kernel": "One tensor operation of the rule inside the update.",
     }
     return about.get(kind, "")
+
+
+def _about_op(record: Record) -> str:
+    infos = known(record.get("outputs")) or known(record.get("inputs"))
+    if any(info.get("requires_grad") for info in infos):
+        return "Computes a new tensor, and autograd notes how, for the way back."
+    return "Computes a tensor that autograd does not follow."
 
 
 def _zero_grad(how: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from os.path import commonprefix
 from typing import Any
 
 from backprop_tui.debugger.view import View
@@ -19,7 +18,7 @@ from backprop_tui.explain.numbers import (
     significant,
     whole_values,
 )
-from backprop_tui.panes.drawing.canvas import Line, cut_left, fitted, pad
+from backprop_tui.panes.drawing.canvas import Line, cut, cut_left, fitted, pad
 from backprop_tui.panes.drawing.observed import changed_by_last, read_by_next
 from backprop_tui.protocol import ParameterRow, TensorInfo
 
@@ -163,8 +162,12 @@ def _label(table: Table, row: TableRow, width: int) -> str:
 def common_prefix(parameters: Sequence[ParameterRow]) -> str:
     """``model.`` if all names begin so."""
     names = [str(row["name"]) for row in parameters if row.get("name")]
-    prefix = commonprefix(names) if len(names) > 1 else ""
-    return prefix[: prefix.rfind(".") + 1]
+    if len(names) < 2:
+        return ""
+    # What the first and the last in order have in common, all have.
+    first, last = min(names), max(names)
+    same = next((at for at, char in enumerate(first) if last[at : at + 1] != char), len(first))
+    return first[: first.rfind(".", 0, same) + 1]
 
 
 # ---- columns
@@ -249,7 +252,7 @@ def _part(info: TensorInfo, row: TableRow, width: int) -> str:
     if info.get("nonfinite"):
         return "nan/inf!"
     if norm is None:
-        return shape_text(info.get("shape", []))
+        return cut(shape_text(info.get("shape", [])), width - 1)
     texts = [f"‖{significant(norm, 'float64', digits)}‖" for digits in (3, 2, 1)]
     return next((text for text in texts if len(text) <= width), texts[-1])
 

@@ -29,7 +29,7 @@ def position(view: View) -> str:
         return f"iteration {view.iteration}"
     if stop is None:
         return ""
-    parts = [f"iteration {stop.iteration}"]
+    parts = [f"iteration {stop.iteration}" if stop.iteration else "before iteration 1"]
     if stop.next is not None:
         length = view.iteration_length
         of = f" of {length}" if length and length >= stop.number else ""

@@ -1,0 +1,178 @@
+"""Keys, clicks and sizes in the running app, over a session that is played."""
+
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from backprop_tui.app import BackpropApp
+from backprop_tui.debugger.failure import StartFailed
+from backprop_tui.panes.operation import OperationPane
+from backprop_tui.panes.program import ProgramPane
+from backprop_tui.panes.title import MessageLine, Title
+from backprop_tui.screens.ask import Ask
+from backprop_tui.screens.footer import KeyLine
+from backprop_tui.screens.help import HelpScreen
+from backprop_tui.screens.main import MainScreen
+from support.fake_session import FakeSession
+from support.update_run import SCRIPT
+
+
+@asynccontextmanager
+async def running(position=0, size=(120, 36)):
+    """The app, its pilot and its session, at a moment of the lesson `update`."""
+    made = []
+
+    def make(on_view):
+        made.append(FakeSession(on_view))
+        made[0].position = position
+        return made[0]
+
+    app = BackpropApp(make)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        yield app, pilot, made[0]
+
+
+def lines_of(app, widget):
+    return app.screen_stack[0].query_one(widget).text_lines()
+
+
+def marked(app):
+    """The rows with a mark in the program pane."""
+    return [row.strip() for row in lines_of(app, ProgramPane) if ">" in row]
+
+
+async def test_space_runs_an_operation_and_backspace_takes_it_back():
+    async with running() as (app, pilot, session):
+        assert marked(app) == [">27     result = model(input )", "> forward MyNet"]
+        assert any("next forward MyNet" in row for row in lines_of(app, OperationPane))
+
+        await pilot.press("space")
+        assert marked(app) == [">16         out = self.linear1(inputs)", "> linear1 Linear"]
+
+        await pilot.press("backspace", "backspace")
+        assert marked(app)[1] == "> forward MyNet"
+        assert lines_of(app, MessageLine) == [" ! This is the start of the run."]
+        assert session.asked == [("walk", False), ("walk", True), ("walk", True)]
+
+
+async def test_a_time_is_asked_for_and_a_wrong_one_told():
+    async with running() as (app, pilot, session):
+        await pilot.press("g", "9", "enter")
+        assert isinstance(app.screen, Ask)
+        error = app.screen.query_one("#ask-error").render()
+        assert str(error) == "✗ Iteration 9 has no operation 1."
+
+        await pilot.press("backspace", "full_stop", "8", "enter")
+        assert isinstance(app.screen, MainScreen)
+        assert session.asked[-1] == ("goto", 1, 8)
+        assert "operation 8" in lines_of(app, Title)[0]
+
+
+async def test_an_optimizer_that_does_not_exist_keeps_the_question_open():
+    async with running() as (app, pilot, session):
+        await app.run_action("screen.optimizer")
+        await pilot.pause()
+        line = app.screen.query_one("#ask-line")
+        assert line.value == "SGD(lr=0.05)"
+
+        line.value = "Foo()"
+        await pilot.press("enter")
+        assert "There is no optimizer" in str(app.screen.query_one("#ask-error").render())
+        assert session.view.changes == ()
+
+        await pilot.press("escape")
+        assert isinstance(app.screen, MainScreen)
+
+
+async def test_at_80_columns_a_number_chooses_the_third_pane_and_x_maximises_it():
+    async with running(size=(80, 24)) as (app, pilot, _):
+        screen = app.screen
+        await pilot.press("5")
+        assert screen.on_screen == {"program", "operation", "loss"}
+        assert "‹5 loss›" in str(screen.pane("loss").border_title)
+
+        await pilot.press("x")
+        assert [pane.id for pane in screen.query(".pane") if pane.display] == ["loss"]
+
+        await pilot.press("escape")
+        assert screen.on_screen == {"program", "operation", "loss"}
+
+
+async def test_a_terminal_that_is_too_small_says_so_and_comes_back():
+    async with running() as (app, pilot, _):
+        await pilot.resize_terminal(50, 10)
+        await pilot.pause()
+        assert app.screen.query_one("#too-small").display
+        assert not app.screen.query_one("#panes").display
+
+        await pilot.resize_terminal(120, 36)
+        await pilot.pause()
+        assert not app.screen.query_one("#too-small").display
+        assert len(app.screen.on_screen) == 7
+        assert marked(app)
+
+
+async def test_clicks_are_keys_and_breakpoints():
+    async with running() as (app, pilot, session):
+        column = "".join(lines_of(app, KeyLine)).index("over")
+        await pilot.click(KeyLine, offset=(column, 0))
+        assert session.asked == [("over", False)]
+
+        rows = lines_of(app, ProgramPane)
+        y = next(y for y, row in enumerate(rows) if "for epoch in range" in row)
+        await pilot.click(ProgramPane, offset=(1, y + 1))
+        await pilot.pause()
+        assert session.view.breakpoints == {(SCRIPT, 26)}
+        assert lines_of(app, ProgramPane)[y].startswith("● 26")
+
+
+async def test_help_is_about_the_focused_pane():
+    async with running() as (app, pilot, _):
+        await pilot.press("4", "f1")
+        assert isinstance(app.screen, HelpScreen)
+        assert app.screen.query_one("#help").border_title == "help: this operation"
+        await pilot.press("escape")
+        assert isinstance(app.screen, MainScreen)
+
+
+async def test_views_that_come_too_fast_are_skipped_but_for_the_last():
+    async with running() as (app, pilot, session):
+        shown = []
+        screen = app.screen
+        screen.show = shown.append
+        for iteration in range(100):
+            session.publish(replace(session.view, status="running", iteration=iteration))
+        await pilot.pause()
+
+        assert [view.iteration for view in shown] == [99]
+
+
+async def test_quitting_closes_the_session():
+    async with running() as (app, pilot, session):
+        await pilot.press("q")
+    assert session.closed
+    assert app.return_code == 0
+
+
+async def test_a_debuggee_that_cannot_start_ends_the_app_with_a_sentence():
+    class Broken(FakeSession):
+        async def start(self):
+            raise StartFailed("/usr/bin/python3 has no torch")
+
+    app = BackpropApp(Broken)
+    async with app.run_test() as pilot:
+        await pilot.pause()
+
+    assert app.return_code == 1
+
+
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "ansi-dark"])
+async def test_every_cell_of_the_text_panes_has_a_background(theme):
+    async with running(position=14) as (app, pilot, _):
+        app.theme = theme
+        await pilot.pause()
+        program = app.screen.query_one(ProgramPane)
+        for y in range(program.size.height):
+            assert all(segment.style and segment.style.bgcolor for segment in program.render_line(y))

@@ -1,0 +1,144 @@
+"""What observing, stepping and going back cost, without a screen."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+from support.processes import MARK, marked, new_mark, private_bytes
+from support.scripts import backprop_tui, environment, python
+from support.sessions import open_session, run_to_end, script_output
+
+LOOPS = str(Path(__file__).parent / "loops.py")
+REPEATS = 5
+MILLION = 1_000_000
+
+Row = tuple[str, str, str]
+"""What, the goal, what was measured."""
+
+
+def seconds(output: str) -> float:
+    """The time of an iteration that `loops.py` printed."""
+    (line,) = [line for line in output.splitlines() if line.startswith("seconds ")]
+    return float(line.split()[1])
+
+
+def bare(name: str, iterations: int) -> float:
+    return seconds(
+        subprocess.run(
+            python(LOOPS, name, str(iterations)),
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment(),
+        ).stdout
+    )
+
+
+def traced(name: str, iterations: int) -> float:
+    """Every operation observed and its record written to a file."""
+    with tempfile.TemporaryFile() as records:
+        command = backprop_tui("trace", LOOPS, name, str(iterations))
+        done = subprocess.run(
+            command, stdout=records, stderr=subprocess.PIPE, text=True, check=True, env=environment()
+        )
+    return seconds(done.stderr)
+
+
+def at_full_speed(name: str, iterations: int) -> float:
+    """As `continue` in the app: observation off, checkpoints taken."""
+
+    async def run() -> float:
+        async with open_session(LOOPS, name, str(iterations)) as session:
+            await run_to_end(session)
+            return seconds(script_output(session))
+
+    return asyncio.run(run())
+
+
+def ratio(one: Callable[[], float], other: Callable[[], float]) -> tuple[float, float]:
+    """Median of one over median of the other, measured in turns; and the other's median."""
+    pairs = [(one(), other()) for _ in range(REPEATS)]
+    base = statistics.median(pair[1] for pair in pairs)
+    return statistics.median(pair[0] for pair in pairs) / base, base
+
+
+def full_speed() -> Iterator[Row]:
+    for name, iterations, goal in (("toy", 5000, 1.25), ("cnn", 200, 1.05)):
+        found, base = ratio(lambda: at_full_speed(name, iterations), lambda: bare(name, iterations))  # noqa: B023
+        yield f"run at full speed over bare Python, {name}", f"≤ {goal}", f"{found:.2f} (bare {milli(base)})"
+
+
+def observed() -> Iterator[Row]:
+    cases = (("toy", 1000, 2.5), ("mlp", 400, 1.3), ("cnn", 200, 1.2), ("transformer", 60, 1.6))
+    for name, iterations, goal in cases:
+        found, base = ratio(lambda: traced(name, iterations), lambda: bare(name, iterations))  # noqa: B023
+        yield (
+            f"`trace`, every operation, over bare Python, {name}",
+            f"≤ {goal}",
+            f"{found:.2f} (bare {milli(base)})",
+        )
+
+
+def one_step() -> Iterator[Row]:
+    times = asyncio.run(steps(2000))
+    yield (
+        "one step, command to answer, without a screen",
+        "median ≤ 0.3 ms",
+        f"median {milli(statistics.median(times))}, p95 {milli(percentile(times, 0.95))}",
+    )
+
+
+async def steps(count: int) -> list[float]:
+    async with open_session(LOOPS, "toy", "1000000") as session:
+        for _ in range(200):
+            await session.step("walk")
+        return [await timed(session.step, "walk") for _ in range(count)]
+
+
+async def timed(call: Callable[..., Awaitable[None]], *arguments: object) -> float:
+    start = time.perf_counter()
+    await call(*arguments)
+    return time.perf_counter() - start
+
+
+def back_in_a_long_run() -> Iterator[Row]:
+    times, memory, operations = asyncio.run(go_back_and_forth())
+    yield (
+        f"back to any time in a run of {operations:,} operations",
+        "≤ 1 s",
+        f"median {milli(statistics.median(times))}, worst {milli(max(times))} of {len(times)}",
+    )
+    yield "all checkpoints together, toy net", "≤ 500 MB private", f"{memory / 1e6:.0f} MB"
+
+
+async def go_back_and_forth(jumps: int = 30) -> tuple[list[float], int, int]:
+    """Times of random jumps in a finished run of about a million operations, private bytes, operations."""
+    mark = new_mark()
+    async with open_session(LOOPS, "toy", "40", environment={MARK: mark}) as session:
+        await run_to_end(session)
+        length = session.view.iteration_length or 25
+    iterations = MILLION // length
+    chooser = random.Random(0)
+    async with open_session(LOOPS, "toy", str(iterations), environment={MARK: mark}) as session:
+        await run_to_end(session)
+        memory = sum(private_bytes(pid) for pid in marked(mark))
+        times = []
+        for _ in range(jumps):
+            target = chooser.randrange(1, iterations), chooser.randrange(1, length)
+            times.append(await timed(session.goto, *target))
+    return times, memory, iterations * length
+
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def milli(value: float) -> str:
+    return f"{value * 1e3:.3g} ms"

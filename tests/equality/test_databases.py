@@ -1,0 +1,56 @@
+"""PyTorch's own databases, observed and bare: every optimizer, scheduler, loss, module and operation.
+
+Both runs are whole processes that print one digest per entry, so that what is compared is what a user
+would get. By default a fair sample is run (every K-th entry); `pytest -m exhaustive` runs them all.
+"""
+
+import pytest
+
+from support.scripts import SCRIPTS, bare, traced
+
+DATABASES = str(SCRIPTS / "databases.py")
+
+SAMPLE = {
+    "optimizers": (7, 3, 1),
+    "schedulers": (9, 4, 1),
+    "losses": (5, 2, 4),
+    "modules": (16, 5, 2),
+    "ops": (25, 11, 2),
+}
+"""Kind: every K-th entry, from the F-th on, at most N samples each."""
+
+ENTRIES = {"optimizers": 91, "schedulers": 240, "losses": 40, "modules": 228, "ops": 666}
+"""As many as torch 2.13 has, less a few: a later torch may drop some."""
+
+
+def digests(kind: str, *arguments: str) -> tuple[list[str], list[str]]:
+    expected = bare(DATABASES, kind, *arguments, dump=False, timeout=600)
+    observed = traced(DATABASES, kind, *arguments, dump=False, timeout=3000)
+    assert expected.status == 0, expected.output
+    assert observed.status == 0, observed.output
+    return expected.output.splitlines(), observed.output.splitlines()
+
+
+def differences(expected: list[str], observed: list[str]) -> list[str]:
+    assert len(expected) == len(observed)
+    return [f"{one} | {other}" for one, other in zip(expected, observed, strict=True) if one != other]
+
+
+@pytest.mark.parametrize("kind", SAMPLE)
+def test_a_fair_sample(kind: str) -> None:
+    every, first, samples = SAMPLE[kind]
+    expected, observed = digests(
+        kind, "--every", str(every), "--first", str(first), "--samples", str(samples)
+    )
+
+    assert len(expected) >= 0.9 * ENTRIES[kind] / every
+    assert differences(expected, observed) == []
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", SAMPLE)
+def test_every_entry(kind: str) -> None:
+    expected, observed = digests(kind)
+
+    assert len(expected) >= 0.9 * ENTRIES[kind]
+    assert differences(expected, observed) == []

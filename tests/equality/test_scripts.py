@@ -1,0 +1,81 @@
+"""A script leaves the same bits behind whether Python runs it or `trace` does."""
+
+import functools
+
+import pytest
+
+from support.scripts import Run, bare, difference, of_kind, records, traced
+
+SEEDS = {
+    "seed_001_manual": [],
+    "seed_001_optim": ["300"],
+    "seed_002_accumulate": [],
+    "seed_002_where": [],
+    "seed_002_milestones": [],
+    "seed_002_steplr": [],
+    "seed_004": ["200"],
+}
+
+REAL = {
+    "cnn_digits": ["--epochs", "1", "--samples", "256"],
+    "char_transformer": ["--iterations", "12"],
+    "lstm": ["--epochs", "3", "--length", "100"],
+    "gan": ["--iterations", "30"],
+    "lbfgs": ["--steps", "2"],
+    "accumulate": ["--epochs", "2", "--samples", "256"],
+    "no_optimizer": ["--iterations", "60"],
+    "custom_function": ["--iterations", "12"],
+    "mlp_784": ["--iterations", "40"],
+    "toy": ["200", "Adam"],
+    "dropout_digest": ["40"],
+}
+
+
+run_bare = functools.cache(bare)
+
+
+def compare(name: str, *arguments: str, trace: tuple[str, ...] = ()) -> Run:
+    expected, run = run_bare(name, *arguments), traced(name, *arguments, trace=trace)
+    assert difference(expected, run) == ""
+    assert expected.status == 0, expected.output
+    assert len(expected.state) > 3
+    return run
+
+
+@pytest.mark.parametrize(("name", "arguments"), SEEDS.items(), ids=SEEDS)
+def test_the_scripts_of_the_questions(name: str, arguments: list[str]) -> None:
+    compare(name, *arguments)
+
+
+@pytest.mark.parametrize(("name", "arguments"), REAL.items(), ids=REAL)
+def test_real_programs(name: str, arguments: list[str]) -> None:
+    compare(name, *arguments)
+
+
+@pytest.mark.parametrize("level", ["phase", "kernel"])
+def test_at_every_level(level: str) -> None:
+    compare("custom_function", *REAL["custom_function"], trace=("--level", level))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("level", ["phase", "operation", "kernel"])
+@pytest.mark.parametrize("name", [*SEEDS, *REAL])
+def test_whole_runs_at_every_level(name: str, level: str) -> None:
+    compare(name, trace=("--level", level))
+
+
+def test_the_comparison_notices_one_changed_bit() -> None:
+    """Another number of steps, and a run that is changed on purpose, must be told apart."""
+    assert "model" in difference(bare("toy", "20"), bare("toy", "21"))
+    assert difference(bare("toy", "20"), traced("toy", "20", trace=["--zero-grad", "off"])) != ""
+
+
+def test_an_iteration_count_ends_the_run_with_status_0() -> None:
+    seen = records("toy", "1000", trace=["--iterations", "3"])
+
+    assert max(record["iteration"] for record in seen) == 3
+    assert len(of_kind(seen, "step")) == 3
+
+
+def test_two_traces_of_one_script_are_equal() -> None:
+    assert records("gan", "--iterations", "2") == records("gan", "--iterations", "2")

@@ -1,0 +1,128 @@
+"""This operation, as text."""
+
+from dataclasses import replace
+
+import pytest
+
+from backprop_tui.debugger.view import Stop, View
+from backprop_tui.panes.drawing import operation
+from backprop_tui.panes.drawing.text import plain
+from support.fake_session import FakeSession
+from support.update_run import tensor
+
+
+def lines(position, width=50, height=14):
+    view = FakeSession(lambda view: None).at(position)
+    return [plain(line).rstrip() for line in operation.draw(view, width, height)]
+
+
+def of(record, **options):
+    told = ("done", {"level": "operation", **record}, ())
+    view = View("stopped", "a.py")
+    return [plain(line).rstrip() for line in operation.section(told, view, options.get("width", 60), 40)]
+
+
+def test_a_node_shows_what_arrives_and_what_it_passes_on():
+    shown = lines(13)
+
+    assert shown[0] == "done AbsBackward0  ← backward"
+    assert "∂L/∂out  1                               float32 1" in shown
+    assert "∂L/∂in   −1                              float32 1" in shown
+
+
+def test_an_accumulate_is_a_sum():
+    before, added, after = tensor([1.0, 2.0]), tensor([0.5, 0.5]), tensor([1.5, 2.5])
+    sums = {"before": before, "added": added, "after": after}
+    shown = of({"kind": "accumulate", "name": "w", "tensor": "w", **sums})
+
+    assert shown[1] == "Adds this pass's gradient to what was already in w.grad."
+    assert [line.split("  ")[0] for line in shown[2:]] == ["before", "+ this pass", "= after"]
+    assert "[1.5 2.5]" in shown[4]
+
+
+def test_an_update_shows_both_values_and_what_made_the_difference():
+    shown = lines(26, width=60, height=20)
+
+    assert shown[0] == "done update linear1.weight  · optimizer step"
+    assert any(line.startswith("before  [[0.11 0.21] [0.12 0.08]]") for line in shown)
+    assert any(line.startswith("after   [[0.124 0.231] [0.135 0.1025]]") for line in shown)
+    assert any(line.startswith("lr      0.05") for line in shown)
+    assert any(line.startswith("SGD moves linear2.weight") for line in shown)
+
+
+def test_optimizer_state_is_shown_when_there_is_any():
+    state = {"step": {"before": 1.0, "after": 2.0}, "exp_avg": {"before": None, "after": tensor([0.1])}}
+    record = {"kind": "update", "name": "w", "parameter": "w", "lr": 0.1, "optimizer": "Adam"}
+    shown = of({**record, "state": state})
+
+    assert any(line.split() == ["step", "1", "→", "2"] for line in shown)
+    assert any(line.split() == ["exp_avg", "None", "→", "[0.1]"] for line in shown)
+
+
+def test_a_schedule_shows_the_rate_before_and_after():
+    record = {"kind": "schedule", "level": "phase", "name": "StepLR"}
+    shown = of({**record, "lr_before": [0.1], "lr_after": [0.05]})
+
+    assert any(line.split() == ["lr", "before", "0.1"] for line in shown)
+    assert any(line.split() == ["lr", "after", "0.05"] for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("how", "word"), [("on", "to None"), ("zero", "to 0"), ("off", "switched off")], ids=["on", "zero", "off"]
+)
+def test_zero_grad_says_what_it_does_as_it_is_switched(how, word):
+    view = FakeSession(lambda view: None).at(7)
+    view = replace(view, toggles=replace(view.toggles, zero_grad=how))
+
+    text = " ".join(plain(line).strip() for line in operation.draw(view, 50, 14))
+
+    assert word in text
+
+
+def test_a_matrix_that_does_not_fit_on_a_line_is_written_as_one():
+    info = tensor([[1.5, 2.25], [-3.0, 4.125]])
+    shown = of({"kind": "op", "name": "relu", "outputs": [info]}, width=26)
+
+    rows = [line.split("[")[1].split() for line in shown if "[" in line]
+    assert rows == [["1.5", "2.25]"], ["−3", "4.125]"]]
+
+
+def test_a_large_tensor_is_summed_up():
+    info = {"shape": [64, 10], "dtype": "float32", "values": None, "norm": 3.5, "min": -1.0, "max": 2.0}
+    shown = of({"kind": "op", "name": "relu", "outputs": [info]})
+
+    assert any("float32 64×10 · norm 3.5 · min −1 · max 2" in line for line in shown)
+
+
+def test_a_gradient_that_is_not_needed_is_not_a_zero():
+    grads = {"grad_outputs": [tensor(1.0)], "grad_inputs": [tensor(2.0), None]}
+    record = {"kind": "node", "name": "MulBackward0", **grads}
+
+    assert any(line.split("  ")[-1] == "none needed" for line in of(record))
+
+
+@pytest.mark.parametrize("position", range(28))
+@pytest.mark.parametrize("size", [(30, 8), (36, 10), (60, 13)], ids=str)
+def test_every_moment_fits_its_pane(position, size):
+    width, height = size
+    shown = lines(position, width, height)
+
+    assert len(shown) <= height
+    assert all(len(line) <= width for line in shown)
+
+
+def test_a_node_names_the_operation_that_it_undoes():
+    forward = {"kind": "op", "name": "relu", "time": [0, 4], "line": 12}
+    node = {"kind": "node", "name": "ReluBackward0", "origin": [0, 4]}
+
+    assert operation.made_by(node, [forward]) == [operation.Entry("made by", "relu, line 12")]
+    assert operation.made_by(node, []) == []
+
+
+def test_a_crash_is_told_in_full():
+    error = "Traceback\nValueError: " + "long " * 20
+    view = View("crashed", "a.py", Stop((0, 0), 1, 1, "crashed", error=error))
+
+    text = " ".join(plain(line) for line in operation.draw(view, 30, 10))
+
+    assert text.count("long") == 20

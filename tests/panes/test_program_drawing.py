@@ -1,0 +1,161 @@
+"""The program pane as text: which operations are listed where, and what stands beside a line."""
+
+from pathlib import Path
+
+import pytest
+
+from backprop_tui.debugger.view import Stop, View
+from backprop_tui.panes.drawing import program
+from backprop_tui.panes.drawing.text import plain
+from support.fake_session import FakeSession
+from support.update_run import SCRIPT
+
+SOURCE = Path(SCRIPT).read_text(encoding="utf-8").splitlines()
+
+
+def view_at(position, iterations=1):
+    return FakeSession(lambda view: None, iterations=iterations).at(position)
+
+
+def drawn(view, width=60, height=20):
+    """Every row of the pane."""
+    layout = program.lay_out(view, SCRIPT, len(SOURCE), width, height)
+    rows = []
+    for y in range(layout.height):
+        row = layout.find(y)
+        number = row.line if row.kind == "source" else None
+        mark = ">" if number and number == layout.here else " "
+        source = ((SOURCE[row.line - 1], ""),)
+        pieces = program.draw(row, source, program.Gutter(2, False, mark, number), layout.results, width)
+        rows.append(plain(pieces).rstrip())
+    return rows
+
+
+def block(view, line, **size):
+    """The rows from a source line to the next one."""
+    rows = drawn(view, **size)
+    start = next(i for i, row in enumerate(rows) if row[2:4].strip() == str(line))
+    end = next(i for i in range(start + 1, len(rows)) if row_number(rows[i]))
+    return rows[start:end]
+
+
+def row_number(row):
+    return row[2:4].strip().isdigit()
+
+
+def test_before_the_first_operation_its_line_is_marked():
+    assert block(view_at(0), 27) == [" >27     result = model(input )", "       > forward MyNet"]
+
+
+def test_inside_a_layer_its_call_is_open_and_the_finished_one_has_results():
+    view = view_at(4)
+
+    assert block(view, 17) == [
+        " >17         out = self.linear2(out)",
+        "         linear2 Linear",
+        "       > ├ linear",
+        "         ╰ …",
+    ]
+    assert block(view, 16) == [
+        "  16         out = self.linear1(inputs)          [0.85 0.48]",
+        "         linear1 Linear                          [0.85 0.48]",
+        "         ╰ linear                                [0.85 0.48]",
+    ]
+
+
+def test_backward_lists_the_gradient_that_arrives_and_the_one_passed_on():
+    rows = block(view_at(14), 32)
+
+    assert rows[0] == " >32     loss.backward()"
+    assert rows[2:5] == [
+        "         ├ MeanBackward0                               1 → 1",
+        "         ├ AbsBackward0                               1 → −1",
+        "         ├ SubBackward0                              −1 → −1",
+    ]
+    assert rows[5] == "       > ├ SqueezeBackward4"
+
+
+def test_a_long_list_is_cut_around_the_next_operation_and_counts_what_is_left_out():
+    rows = block(view_at(20), 32, height=12)
+
+    assert rows[1] == "         … 7 more above"
+    assert "       > ├ MmBackward0" in rows
+    assert len(rows) == 7
+
+
+def test_kernels_are_listed_only_while_one_is_inside_their_update():
+    inside = view_at(25)
+    after = view_at(27)
+
+    assert any("add_" in row for row in block(inside, 34))
+    assert not any("add_ " in row for row in drawn(after)[: after.stop.next["line"]])
+
+
+def test_an_accumulate_from_none_says_so():
+    rows = drawn(view_at(19))
+
+    assert any("accumulate linear2.weight  None → [[−0.85 −0.48]]" in row for row in rows)
+
+
+def test_lines_that_are_done_keep_their_results():
+    rows = drawn(view_at(14))
+
+    assert any(row.endswith("0.191") and "model(input )" in row for row in rows)
+    assert any(row.endswith("0.809") and "loss_function" in row for row in rows)
+    assert any(row.endswith("2 grad → None") and "zero_grad()" in row for row in rows)
+
+
+def test_a_new_iteration_has_no_results_of_the_old_one():
+    first_of_second = next(
+        index
+        for index, moment in enumerate(FakeSession(lambda view: None, iterations=2).recording.moments)
+        if moment.next and moment.next["iteration"] == 2
+    )
+    at_start = drawn(view_at(first_of_second, iterations=2))
+    a_step_later = drawn(view_at(first_of_second + 1, iterations=2))
+
+    assert any(row.endswith("0.809") for row in at_start)
+    assert not any(row.endswith("0.809") for row in a_step_later)
+
+
+def test_a_crash_stands_under_its_line_in_full():
+    view = view_at(14)
+    error = "Traceback (most recent call last):\n  File \"a.py\", line 3\nRuntimeError: it went wrong here"
+    crashed = View(
+        "crashed", SCRIPT, Stop(view.stop.time, 1, 14, "crashed", frames=view.stop.frames, error=error)
+    )
+
+    rows = block(crashed, 32)
+
+    assert rows[1] == "     ✗ RuntimeError: it went wrong here"
+    assert rows[2] == "     Traceback (most recent call last):"
+
+
+def test_nested_rows_keep_line_numbers_and_rows_in_step():
+    layout = program.lay_out(view_at(14), SCRIPT, len(SOURCE), 60, 20)
+
+    for line in range(1, len(SOURCE) + 1):
+        row = layout.find(layout.row_of_line(line))
+        assert (row.kind, row.line) == ("source", line)
+    assert layout.find(layout.height) is None
+    assert layout.find(layout.row_of_next()).next
+
+
+@pytest.mark.parametrize("room", [4, 5, 8, 20])
+@pytest.mark.parametrize("at", [0, 1, 7, 28, 29])
+def test_a_window_never_exceeds_its_room_and_holds_the_next_row(room, at):
+    rows = [program.Row("operation", 1, ((str(i), ""),), next=i == at) for i in range(30)]
+
+    shown = program.window(rows, room)
+
+    assert len(shown) <= room
+    assert any(row.next for row in shown)
+    hidden = sum(int(plain(row.pieces).split()[1]) for row in shown if row.kind == "more")
+    assert hidden + sum(row.kind == "operation" for row in shown) == 30
+
+
+def test_a_narrow_pane_cuts_the_source_and_not_the_result():
+    rows = drawn(view_at(14), width=36)
+
+    assert all(len(row) <= 36 for row in rows)
+    assert any("…" in row and row.endswith("0.809") for row in rows)

@@ -1,0 +1,62 @@
+"""The top line and the message line."""
+
+from dataclasses import replace
+
+import pytest
+
+from backprop_tui.debugger.view import Change, Stop, View
+from backprop_tui.panes.drawing.text import plain
+from backprop_tui.panes.drawing.title import hint, title
+from support.fake_session import FakeSession
+
+
+def view_at(position, **changes):
+    return replace(FakeSession(lambda view: None).at(position), **changes)
+
+
+def test_one_line_says_where_and_how():
+    (line,) = title(view_at(14, iteration_length=27), 120, 1)
+
+    assert plain(line).split("  ")[0] == " backprop-tui "[:-1]
+    assert "update.py  stopped  iteration 1 · operation 15 of 27 · backward" in plain(line)
+    assert plain(line).endswith("zero_grad on · L1Loss · SGD · lr 0.05 ")
+
+
+def test_changes_are_marked_without_colour():
+    made = (Change("optimizer", "Adam(lr=0.1)", (0, 0)), Change("set", "w[0] = 2", (0, 0)))
+    changed = view_at(14, changes=made)
+
+    text = plain(title(changed, 140, 1)[0])
+
+    assert "zero_grad on · L1Loss · *Adam(lr=0.1) · lr 0.05 · *w[0] = 2" in text
+
+
+def test_a_narrow_screen_has_two_lines_that_fit():
+    lines = [plain(line) for line in title(view_at(14), 60, 2)]
+
+    assert all(len(line) <= 60 for line in lines)
+    assert "iteration 1 · operation 15 · backward" in lines[0]
+    assert lines[1].strip() == "zero_grad on · L1Loss · SGD · lr 0.05"
+
+
+def test_while_running_no_operation_is_claimed():
+    text = plain(title(view_at(14, status="running", iteration=812), 120, 1)[0])
+
+    assert "running  iteration 812" in text
+    assert "operation" not in text
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        (View("starting", "a.py"), "torch is being imported"),
+        (View("running", "a.py"), "p pauses"),
+        (View("died", "a.py"), "has died"),
+        (View("finished", "a.py", Stop((1, 0), 1, 1, "finished", exit_status=3)), "exit status 3"),
+        (View("crashed", "a.py", Stop((1, 0), 1, 1, "crashed", error="x\nKeyError: 'w'")), "✗ KeyError: 'w'"),
+        (View("stopped", "a.py", Stop((0, 0), 1, 1, "start")), "space runs it"),
+    ],
+    ids=lambda item: item.status if isinstance(item, View) else "",
+)
+def test_the_message_line_says_the_state_and_the_way_on(view, words):
+    assert words in hint(view)[0]

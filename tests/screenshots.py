@@ -1,0 +1,65 @@
+"""Make the pictures of the README from the real app: `python tests/screenshots.py [FOLDER]`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from backprop_tui.app import BackpropApp
+from backprop_tui.debugger.launch import Program
+from backprop_tui.debugger.session import Session
+from backprop_tui.lessons.catalog import DEFAULT, find
+
+ROOT = Path(__file__).parents[1]
+
+
+async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
+    """Let the app work until the condition holds."""
+    for _ in range(3000):
+        if condition():
+            await pilot.pause()
+            return
+        await pilot.pause(0.01)
+    raise TimeoutError("the app did not get there")
+
+
+async def picture(
+    path: Path, walk: Callable[[Pilot[int], BackpropApp], Awaitable[None]], size: tuple[int, int] = (120, 36)
+) -> None:
+    """Open the first lesson, walk somewhere, save what is on the screen as SVG."""
+    # Shown by its name, as in the terminal, wherever the package is installed.
+    program = Program(os.fspath(find(DEFAULT).script))
+    app = BackpropApp(lambda on_view: Session(program, on_view))
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: app.session.view.status == "stopped")
+        await walk(pilot, app)
+        path.write_text(app.export_screenshot(title="backprop-tui"), encoding="utf-8")
+        print(path)
+
+
+async def in_the_backward_pass(pilot: Pilot[int], app: BackpropApp) -> None:
+    """To the first gradient that has reached a weight, one step at a time."""
+
+    def last_kind() -> str:
+        stop = app.session.view.stop
+        return stop.last.get("kind", "") if stop is not None and stop.last is not None else ""
+
+    while last_kind() != "accumulate":
+        before = app.session.view.stop
+        await pilot.press("space")
+        await until(pilot, lambda before=before: app.session.view.stop is not before)  # type: ignore[misc]
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    asyncio.run(picture(folder / "update.svg", in_the_backward_pass))
+
+
+if __name__ == "__main__":
+    os.environ.pop("NO_COLOR", None)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "screenshots")

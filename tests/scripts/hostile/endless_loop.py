@@ -1,0 +1,5 @@
+"""Never ends and never calls torch."""
+
+print("looping", flush=True)
+while True:
+    pass

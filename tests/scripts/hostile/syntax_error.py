@@ -1,0 +1,4 @@
+import torch
+
+for i in range(3)
+    print(i)

@@ -1,0 +1,179 @@
+"""A session without a debuggee: it plays a recorded run, so that the app can be tested without torch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.view import Change, Frame, OutputChunk, Plan, Stop, Toggles, View
+from backprop_tui.protocol import ParameterRow
+from support.update_run import LOSS, SCRIPT, Recording, parameters
+
+PRINTS = {
+    0: ("out", "weights before backpropagation =  [Parameter containing:\ntensor([[0.1100, 0.2100],\n"),
+    6: ("out", "result =  tensor([0.1910], grad_fn=<SqueezeBackward4>)\nloss =  tensor(0.8090)\n"),
+    23: ("err", "UserWarning: something the learner should see\n"),
+}
+
+
+class FakeSession:
+    """Plays `Recording`; what it was asked to do is kept in `asked`."""
+
+    def __init__(
+        self,
+        on_view: Callable[[View], None],
+        refusal: type[Exception] = Refused,
+        iterations: int = 1,
+        script: str = SCRIPT,
+    ) -> None:
+        self.on_view = on_view
+        self.refusal = refusal
+        self.recording = Recording(iterations)
+        self.position = 0
+        self.view = View("starting", script)
+        self.asked: list[Any] = []
+        self.closed = False
+        self.wait: asyncio.Event | None = None
+        """When set, `step` waits for it: a debuggee that takes its time."""
+
+    async def start(self) -> None:
+        self.show()
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def publish(self, view: View) -> None:
+        self.view = view
+        self.on_view(view)
+
+    def show(self, message: str = "") -> None:
+        """Publish the view of the present position."""
+        self.publish(replace(self.at(self.position), message=message))
+
+    def at(self, position: int) -> View:
+        """The view of a position, with the changes and breakpoints now in force."""
+        moment = self.recording.moments[position]
+        done = self.recording.records[: moment.completed]
+        last = done[-1] if done else None
+        upcoming = moment.next
+        at = upcoming or last
+        assert at is not None
+        number = upcoming["number"] if upcoming else at["number"] + 1
+        frames = (Frame(SCRIPT, upcoming["line"] or 1, "<module>"),) if upcoming else ()
+        stop = Stop(
+            (at["time"][0], at["time"][1]), at["iteration"], number,
+            "step" if upcoming else "finished", upcoming, last, moment.open, frames,
+            exit_status=None if upcoming else 0,
+        )  # fmt: skip
+        losses = [record for record in done if record["kind"] == "loss"]
+        steps = [record for record in done if record["kind"] == "step"]
+        return replace(
+            self.view,
+            status="stopped" if upcoming else "finished",
+            stop=stop,
+            records=tuple(done),
+            parameters=parameters(done),
+            losses=tuple(
+                {"landmark": n, "iteration": r["iteration"], "site": "update.py:32", "value": LOSS}
+                for n, r in enumerate(losses)
+            ),
+            rates=tuple(
+                {"landmark": n, "iteration": r["iteration"], "optimizer": 0, "lrs": [0.05]}
+                for n, r in enumerate(steps)
+            ),
+            plan=Plan(),
+            output=tuple(
+                OutputChunk((0, 0), stream, text)  # type: ignore[arg-type]
+                for when, (stream, text) in PRINTS.items()
+                if when <= position
+            ),
+            toggles=replace(self.toggles, lr=0.05),
+            iteration=stop.iteration,
+            iteration_length=None,
+        )
+
+    @property
+    def toggles(self) -> Toggles:
+        old = self.view.toggles
+        return replace(old, loss=old.loss or "L1Loss", optimizer=old.optimizer or "SGD")
+
+    # what the app may ask
+
+    async def step(self, how: str, backwards: bool = False) -> None:
+        self.asked.append((how, backwards))
+        if self.wait:
+            await self.wait.wait()
+        moves = range(self.position - 1, -1, -1) if backwards else range(self.position + 1, self.end + 1)
+        for position in moves:
+            if self._stops(position, how):
+                self.position = position
+                return self.show()
+        raise self.refusal("This is the start of the run." if backwards else "The script has finished.")
+
+    def _stops(self, position: int, how: str) -> bool:
+        upcoming = self.recording.moments[position].next
+        if upcoming is None or how == "into":
+            return True
+        here = self.recording.moments[self.position].next
+        depth = here["depth"] if here else 0
+        if how == "over":
+            return upcoming["depth"] <= depth
+        if how == "out":
+            return upcoming["depth"] < depth
+        return upcoming["level"] != "kernel"
+
+    @property
+    def end(self) -> int:
+        return len(self.recording.moments) - 1
+
+    async def run(self, backwards: bool = False) -> None:
+        self.asked.append(("run", backwards))
+        self.publish(replace(self.view, status="running"))
+
+    async def run_to_line(self, file: str, line: int, backwards: bool = False) -> None:
+        self.asked.append(("line", file, line, backwards))
+
+    async def pause(self) -> None:
+        self.asked.append("pause")
+        self.show()
+
+    async def goto(self, iteration: int, number: int) -> None:
+        self.asked.append(("goto", iteration, number))
+        for position, moment in enumerate(self.recording.moments):
+            record = moment.next
+            if record and (record["iteration"], record["number"]) == (iteration, number):
+                self.position = position
+                return self.show()
+        raise self.refusal(f"Iteration {iteration} has no operation {number}.")
+
+    async def restart(self) -> None:
+        self.asked.append("restart")
+        self.position = 0
+        self.show()
+
+    async def change(self, kind: str, value: Any) -> None:
+        self.asked.append((kind, value))
+        if kind == "optimizer" and not str(value).startswith(("SGD", "Adam")):
+            raise self.refusal(f"There is no optimizer “{value}”; Adam and SGD are known.")
+        made = Change(kind, f"{kind} {value}", (0, 0), value)
+        toggles = replace(self.toggles, zero_grad=value) if kind == "zero_grad" else self.toggles
+        kept = tuple(change for change in self.view.changes if change.kind != kind)
+        self.publish(replace(self.view, changes=(*kept, made), toggles=toggles))
+
+    async def choices(self, kind: str) -> list[str]:
+        return {
+            "loss": ["l1", "mse", "half_mse", "smooth_l1", "huber"],
+            "optimizer": ["SGD(lr=0.05)", "Adam(lr=0.001)", "AdamW(lr=0.001)"],
+        }[kind]
+
+    async def tensors(self) -> list[ParameterRow]:
+        return list(self.view.parameters)
+
+    def toggle_breakpoint(self, file: str, line: int) -> None:
+        self.publish(replace(self.view, breakpoints=self.view.breakpoints ^ {(file, line)}))
+
+    async def window(self, name: str, attr: str, rows: tuple[int, int], cols: tuple[int, int]) -> Any:
+        raise self.refusal(f"{name} is shown whole.")

@@ -1,0 +1,151 @@
+"""Whatever is wrong with what was typed: one sentence, the right exit status, the terminal as it was."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.scripts import backprop_tui, environment, python, script
+from support.terminal import ENTER_ALTERNATE, Terminal
+
+
+def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        backprop_tui(*arguments), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        env=environment(), check=False, **options,  # type: ignore[call-overload]
+    )  # fmt: skip
+
+
+def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str, status: int = 2) -> None:
+    said = done.stderr.strip()
+    assert done.returncode == status, said
+    assert done.stdout == ""
+    assert said.startswith("backprop-tui: ")
+    assert "Traceback" not in said
+    assert said.count("\n") <= 1, said
+    assert not [word for word in words if word not in said], said
+
+
+TOY = script("toy")
+
+WRONG = {
+    "no such file": (["trace", "nowhere.py"], ["nowhere.py"]),
+    "a directory": (["trace", "."], ["directory"]),
+    "not Python": (["trace", sys.executable], ["not"]),
+    "an empty name": (["trace", ""], []),
+    "trace without a script": (["trace"], ["SCRIPT"]),
+    "unknown option": (["trace", "--nonsense", TOY], ["--nonsense"]),
+    "unknown level": (["trace", "--level", "atom", TOY], ["atom", "phase", "operation", "kernel"]),
+    "iterations not a number": (["trace", "--iterations", "many", TOY], ["many"]),
+    "iterations negative": (["trace", "--iterations", "-1", TOY], ["-1"]),
+    "unknown loss": (["trace", "--loss", "hinge", TOY], ["hinge", "l1", "mse"]),
+    "unknown reduction": (["trace", "--reduction", "median", TOY], ["median", "mean", "sum"]),
+    "unknown optimizer": (["trace", "--optimizer", "Adamm(lr=0.1)", TOY], ["Adamm", "Adam"]),
+    "unknown hyperparameter": (["trace", "--optimizer", "Adam(momentum=0.9)", TOY], ["momentum", "betas"]),
+    "optimizer is not a call": (["trace", "--optimizer", "Adam(lr=", TOY], ["Adam(lr="]),
+    "optimizer is a program": (["trace", "--optimizer", "Adam(lr=__import__('os').getpid())", TOY], []),
+    "lr is not a number": (["trace", "--optimizer", "SGD(lr='fast')", TOY], ["lr"]),
+    "lr is negative": (["trace", "--optimizer", "SGD(lr=-0.1)", TOY], ["-0.1"]),
+    "lr is NaN": (["trace", "--optimizer", "SGD(lr=nan)", TOY], ["nan"]),
+    "zero_grad is neither": (["trace", "--zero-grad", "perhaps", TOY], ["perhaps", "on", "off", "zero"]),
+    "scheduler is neither": (["trace", "--scheduler", "perhaps", TOY], ["perhaps"]),
+    "backward gradient": (["trace", "--backward-gradient", "x", TOY], ["x", "loss"]),
+    "set without a value": (["trace", "--set", "w[0]", TOY], ["w[0]"]),
+    "no such Python": (["trace", "--python", "/nowhere/python", TOY], ["/nowhere/python"]),
+    "threads not a number": (["trace", "--threads", "0", TOY], ["0"]),
+    "a syntax error": (["trace", script("syntax_error")], ["syntax_error.py", "3"]),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG.values(), ids=WRONG)
+def test_trace_says_what_is_wrong(arguments: list[str], words: list[str]) -> None:
+    assert_one_sentence(run(*arguments), *words)
+
+
+def test_a_module_that_is_not_there_is_told_as_python_tells_it() -> None:
+    done = run("trace", "-m", "no_such_module_anywhere")
+
+    assert done.returncode == 1
+    assert "No module named no_such_module_anywhere" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_name_that_the_script_does_not_have_is_told_before_it_trains() -> None:
+    done = run("trace", "--set", "nowhere[0]=1", TOY, "3")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("backprop-tui: ")
+    assert "nowhere" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert '"backward"' not in done.stdout
+
+
+def test_a_python_without_torch_is_told(tmp_path: Path) -> None:
+    subprocess.run(python("-m", "venv", "--without-pip", str(tmp_path / "bare")), check=True)
+
+    assert_one_sentence(run("trace", "--python", str(tmp_path / "bare/bin/python"), TOY), "torch")
+
+
+@pytest.mark.parametrize("arguments", [[], ["update"], [TOY]], ids=["no argument", "lesson", "script"])
+def test_the_app_without_a_terminal_says_what_to_do(arguments: list[str]) -> None:
+    assert_one_sentence(run(*arguments), "terminal", "trace")
+
+
+def test_the_app_with_its_output_in_a_pipe_says_so_too() -> None:
+    command = " ".join(map(repr, backprop_tui("update"))) + " | cat"
+    with Terminal(command=["/bin/sh", "-c", command]) as terminal:
+        terminal.wait_for_exit()
+
+        assert "backprop-tui: " in terminal.text
+        assert ENTER_ALTERNATE not in terminal.raw
+
+
+IN_THE_APP = {
+    "unknown lesson": (["updaet"], ["updaet", "update"]),
+    "no such file": (["nowhere.py"], ["nowhere.py"]),
+    "a directory": (["."], ["directory"]),
+    "not Python": ([sys.executable], ["not"]),
+    "unknown option": (["--nonsense"], ["--nonsense"]),
+    "syntax error": ([script("syntax_error")], ["syntax_error.py", "3"]),
+    "no such Python": (["--python", "/nowhere/python", TOY], ["/nowhere/python"]),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), IN_THE_APP.values(), ids=IN_THE_APP)
+def test_the_app_says_what_is_wrong_before_it_takes_the_screen(
+    arguments: list[str], words: list[str]
+) -> None:
+    with Terminal(*arguments, columns=200) as terminal:
+        status = terminal.wait_for_exit()
+
+        assert status == 2
+        assert not [word for word in words if word not in terminal.text], terminal.text
+        assert "Traceback" not in terminal.text
+        assert ENTER_ALTERNATE not in terminal.raw
+
+
+def test_lessons_lists_them() -> None:
+    done = run("lessons")
+
+    assert done.returncode == 0
+    assert "update" in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--help", "-h", "--version"])
+def test_help_and_version_answer_without_a_terminal(option: str) -> None:
+    done = run(option)
+
+    assert done.returncode == 0
+    assert "backprop-tui" in done.stdout
+    assert done.stderr == ""
+
+
+def test_help_names_every_documented_option() -> None:
+    text = run("trace", "--help").stdout
+
+    options = (
+        "--level --iterations --values --zero-grad --loss --reduction --optimizer --scheduler "
+        "--backward-gradient --set --python --threads -m"
+    )
+    assert not [option for option in options.split() if option not in text]

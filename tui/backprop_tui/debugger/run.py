@@ -1,0 +1,269 @@
+"""One run of the script as a timeline that can be travelled in both directions.
+
+Knows the live process, the checkpoints, what was seen, and which changes were made when. Turns
+"go to this time" into "wake that checkpoint and run it so far".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from backprop_tui.debugger.conversation import Conversation
+from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.history import History
+from backprop_tui.debugger.launch import Program
+from backprop_tui.debugger.log import ChangeLog, Entry
+from backprop_tui.debugger.processes import Checkpoint, Processes
+from backprop_tui.debugger.stops import stop_from
+from backprop_tui.debugger.timeline import START, Time, Trail
+from backprop_tui.debugger.view import Stop
+from backprop_tui.debugger.wire import Message
+
+EVERYTHING: list[list[int | None]] = [[0, None]]
+"""Iterations to observe: all."""
+NEVER: Time = (10**9, 0)
+BEFORE_ALL: Time = (-1, 0)
+
+Lines = frozenset[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to go: a time, or the n-th operation of an iteration."""
+
+    iteration: int
+    time: Time | None = None
+    number: int | None = None
+
+    def condition(self) -> Message:
+        """As the debuggee wants it."""
+        if self.time is not None:
+            return {"time": list(self.time)}
+        return {"position": [self.iteration, self.number]}
+
+
+class Run:
+    """The timeline of one script."""
+
+    def __init__(self, program: Program, details: bool) -> None:
+        self.program = program
+        self.with_details = details
+        """Ask for parameters and settings with every stop."""
+        self.details: Message | None = None
+        """Those of the last stop."""
+        self.trail = Trail()
+        self.history = History()
+        self.log = ChangeLog(program.changes)
+        self.processes = Processes(program, self._message, self._died)
+        self.conversation = Conversation(self.processes.send)
+        self.stop: Stop | None = None
+        """The last stop; the script stands there unless it runs."""
+        self.on_note: Callable[[str], None] = lambda sentence: None
+        self.on_progress: Callable[[Message], None] = lambda message: None
+        self.on_undone: Callable[[list[Entry]], None] = lambda entries: None
+        self.processes.cursor = self.cursor
+        self._arrival: asyncio.Future[Stop] | None = None
+        self._hits: list[Time] = []
+        self._gap: Callable[[Stop], Time] | None = None
+        """After a run that was not observed all along: from when on it was, given its stop."""
+
+    def cursor(self) -> Time:
+        """The time at which the script stands."""
+        return self.stop.time if self.stop is not None else START
+
+    @property
+    def under_way(self) -> asyncio.Future[Stop] | None:
+        """The stop that is being waited for, if the script runs."""
+        return None if self._arrival is None or self._arrival.done() else self._arrival
+
+    # forwards
+    async def begin(self) -> Stop:
+        """From the beginning of the script to the first operation of its training loop."""
+        return await self.travel(self.processes.nearest(BEFORE_ALL), Target(1, number=1), 0)
+
+    async def go(self, message: Message) -> Stop:
+        """Let the live process go on and wait for its stop."""
+        message = {"do": "go", "record": True, "observe": EVERYTHING, "automatic": True, **message}
+        message["details"] = self.with_details
+        self._gap = self._gap_of(message["observe"])
+        arrival = self._expect()
+        self.processes.send(message)
+        return await arrival
+
+    def _expect(self) -> asyncio.Future[Stop]:
+        self._arrival = asyncio.get_running_loop().create_future()
+        return self._arrival
+
+    def _gap_of(self, observe: list[list[int | None]]) -> Callable[[Stop], Time] | None:
+        starts = self.history.starts
+        if observe == EVERYTHING:
+            return None
+        first = observe[0][0] if observe else None
+        if first is not None:
+            return lambda stop: starts.of(first)
+        return lambda stop: starts.of(stop.iteration) if stop.observing else stop.time
+
+    # backwards
+    async def go_back(self, target: Target, observe_from: int | None = None, undo: bool = True) -> Stop:
+        """Reach a time in the past from the nearest checkpoint before it.
+
+        ``observe_from``: the iteration from which on operations are to be known; by default the
+        one before the target's. ``undo``: changes made after the target are undone.
+        """
+        first = max(target.iteration - 1, 0) if observe_from is None else observe_from
+        limit = target.time if target.time is not None else self.history.starts.of(target.iteration)
+        if undo:
+            self.undo_after(limit)
+        begin = self.history.starts.of(first) if first else START
+        near = self.processes.nearest(limit)
+        known = self.trail.since <= begin and self.trail.since <= near.time <= self.cursor()
+        base = near if known and near.time > begin else self.processes.nearest(begin)
+        return await self.travel(base, target, first)
+
+    async def travel(self, base: Checkpoint, target: Target, observe_from: int) -> Stop:
+        """Wake a checkpoint and run it to the target."""
+        begin = self.history.starts.of(observe_from) if observe_from else START
+        if base.time > begin:
+            self.trail.cut(base.time)
+        else:
+            self.trail.reset(begin)
+        pending = self.log.after(base.changes)
+        observe = [[observe_from, None], *[[entry.iteration - 1, entry.iteration] for entry in pending]]
+        go = {
+            **target.condition(),
+            "record": True,
+            "observe": observe,
+            "automatic": True,
+            "details": self.with_details,
+            "checkpoint_at": [observe_from, max(target.iteration, 1)],
+        }
+        return await self._wake(base, go, pending)
+
+    async def _wake(self, base: Checkpoint, go: Message, pending: list[Entry]) -> Stop:
+        self._gap = None
+        self.history.cut(base.time)
+        self.conversation.abandon()
+        arrival = self._expect()
+        changes = [entry.message() for entry in pending]
+        try:
+            await self.processes.wake(base, {"go": go, "changes": changes})
+        except ConnectionError:
+            arrival.cancel()
+            raise Refused("the checkpoint to start from is gone: try again") from None
+        self.processes.changes_taken = len(self.log.entries)
+        return await arrival
+
+    async def look_further_back(self) -> Stop:
+        """Come here again, observing from earlier on: then it is known what was before."""
+        stop = self.stop
+        assert stop is not None
+        over = stop.reason in ("finished", "crashed")
+        first = min(self.history.starts.of_landmark(self.trail.since[0]), stop.iteration) - 1
+        target = Target(stop.iteration, time=NEVER if over else stop.time)
+        return await self.go_back(target, max(first, 0), undo=not over)
+
+    async def revive(self) -> Stop:
+        """The live process is gone: go back to where it stood last."""
+        assert self.stop is not None
+        base = self.processes.nearest(self.stop.time)
+        if base.time == START and self.stop.time != START:
+            return await self.go_back(Target(self.stop.iteration, time=self.stop.time))
+        target = Target(base.iteration, time=base.time)
+        return await self.travel(base, target, max(base.iteration - 1, 0))
+
+    async def last_visit(self, lines: Lines) -> Time | None:
+        """The last operation before the cursor that begins a visit of one of the lines.
+
+        Searched from checkpoint to checkpoint backwards. The live process is lost on the way: the
+        caller must travel somewhere afterwards.
+        """
+        cursor = end = self.cursor()
+        while end > START and lines:
+            base = self.processes.nearest((end[0], end[1] - 1) if end[1] else (end[0] - 1, NEVER[0]))
+            visits = [visit for visit in await self._visits(base, end, lines) if visit < cursor]
+            if visits:
+                return visits[-1]
+            end = base.time
+        return None
+
+    async def _visits(self, base: Checkpoint, end: Time, lines: Lines) -> list[Time]:
+        go = {
+            "time": list(end),
+            "observe": EVERYTHING,
+            "record": False,
+            "lines": [list(place) for place in lines],
+            "collect": True,
+        }
+        self.trail.reset(end)
+        await self._wake(base, go, self.log.after(base.changes))
+        return self._hits
+
+    # changes
+    def undo_after(self, time: Time) -> None:
+        """Changes made after a time are undone, and with them every state that knows of them."""
+        undone = self.log.cut(time)
+        if undone:
+            self.processes.drop_after(time, len(self.log.entries))
+            self.history.digests.cut(time[0])
+            self.on_undone(undone)
+
+    def changed(self, kind: str, value: Any, chip: str) -> None:
+        """A change was made where the script stands: the future is another one now."""
+        assert self.stop is not None
+        time = self.stop.time
+        self.processes.drop_after(time, len(self.log.entries))
+        self.history.digests.cut(time[0])
+        self.log.add(kind, value, chip, time, self.stop.iteration)
+        self.processes.changes_taken = len(self.log.entries)
+
+    def forget(self) -> None:
+        """Start over: no change, no checkpoint but the root."""
+        self.undo_after(BEFORE_ALL)
+        self.processes.drop_after(BEFORE_ALL, 0)
+        self.history.cut(START)
+
+    # what the debuggee says
+    def _message(self, message: Message) -> None:
+        if message["type"] == "reply":
+            self.conversation.take(message)
+            return
+        different = self.history.take(message)
+        self.trail.add(message.get("records", ()))
+        self.trail.thin()
+        for note in message.get("notes", ()):
+            self.on_note(note)
+        if different is not None:
+            iteration = self.history.starts.of_landmark(different - 1)
+            self.on_note(f"this script is not deterministic from here (iteration {iteration})")
+        if message["type"] == "progress":
+            self.on_progress(message)
+        elif message["type"] == "stop":
+            self._stopped(message)
+
+    def _stopped(self, message: Message) -> None:
+        stop = stop_from(message)
+        self.details = message.get("details")
+        self._hits = [(landmark, operation) for landmark, operation in message.get("hits", ())]
+        if self._gap is not None:
+            self.trail.reset_to(self._gap(stop))
+            self._gap = None
+        self.trail.set_open(message["open"])
+        self._arrive(stop)
+
+    def _arrive(self, stop: Stop) -> None:
+        self.stop = stop
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(stop)
+
+    def _died(self, status: int | None) -> None:
+        """The live process ended without saying so."""
+        self.conversation.abandon()
+        how = "for an unknown reason" if status is None else f"with exit status {status}"
+        if status is not None and status < 0:
+            how = f"by signal {-status}"
+        self.on_note(f"the script's process ended {how}: backspace goes back")
+        stop = self.stop or Stop(START, 0, 1, "died")
+        self._arrive(replace(stop, reason="died", exit_status=status))
