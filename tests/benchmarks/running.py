@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from support.processes import MARK, marked, new_mark, private_bytes
@@ -71,14 +72,14 @@ def ratio(one: Callable[[], float], other: Callable[[], float]) -> tuple[float, 
 
 def full_speed() -> Iterator[Row]:
     for name, iterations, goal in (("toy", 5000, 1.25), ("cnn", 200, 1.05)):
-        found, base = ratio(lambda: at_full_speed(name, iterations), lambda: bare(name, iterations))  # noqa: B023
+        found, base = ratio(partial(at_full_speed, name, iterations), partial(bare, name, iterations))
         yield f"run at full speed over bare Python, {name}", f"≤ {goal}", f"{found:.2f} (bare {milli(base)})"
 
 
 def observed() -> Iterator[Row]:
     cases = (("toy", 1000, 2.5), ("mlp", 400, 1.3), ("cnn", 200, 1.2), ("transformer", 60, 1.6))
     for name, iterations, goal in cases:
-        found, base = ratio(lambda: traced(name, iterations), lambda: bare(name, iterations))  # noqa: B023
+        found, base = ratio(partial(traced, name, iterations), partial(bare, name, iterations))
         yield (
             f"`trace`, every operation, over bare Python, {name}",
             f"≤ {goal}",

@@ -93,6 +93,15 @@ def test_none_zero_and_a_number_are_three_words():
     assert words == ["None", "0", "1e−9"]
 
 
+@pytest.mark.parametrize("width", [34, 56, 100])
+@pytest.mark.parametrize("value", [1.5652e-4, 0.50554321, -0.00012345, 123456.789, 1e-30])
+def test_a_number_that_is_too_long_is_rounded_not_cut(value, width):
+    text = table_text(view_with(row("w", tensor([value]), grad=tensor([value]))), width)
+
+    for word in line_with(text, "w[0]").split()[1:3]:
+        assert float(word.replace("−", "-")) == pytest.approx(value, rel=0.5), "a cut exponent is off by more"
+
+
 def test_a_large_zero_gradient_is_zero_too():
     rows = [row("w", big([64, 64], 3.0), grad=big([64, 64], 0.0))]
 

@@ -60,16 +60,27 @@ def main(arguments: list[str] | None = None) -> int:
 # arguments
 def _parser(prog: str, description: str) -> _Parser:
     parser = _Parser(
-        prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        prog=prog,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"backprop-tui {__version__}")
     parser.add_argument("--python", metavar="PATH", help="run the script under this interpreter")
     parser.add_argument(
-        "--threads", type=int, default=1, metavar="N", help="threads for torch; more than 1: going back re-runs"
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="threads for torch; more than 1: going back re-runs",
     )
     changes = parser.add_argument_group("changes, in force from the beginning")
-    changes.add_argument("--zero-grad", metavar="on|off|zero", help="do zero_grad, skip it, or zero instead of None")
-    changes.add_argument("--loss", metavar="NAME", help="l1 mse half_mse smooth_l1 huber, cross_entropy nll bce ...")
+    changes.add_argument(
+        "--zero-grad", metavar="on|off|zero", help="do zero_grad, skip it, or zero instead of None"
+    )
+    changes.add_argument(
+        "--loss", metavar="NAME", help="l1 mse half_mse smooth_l1 huber, cross_entropy nll bce ..."
+    )
     changes.add_argument("--reduction", metavar="mean|sum", help="reduction of the loss")
     changes.add_argument("--optimizer", metavar="TEXT", help="for example 'Adam(lr=0.1)'")
     changes.add_argument("--lr", metavar="NUMBER", help="learning rate")
@@ -168,7 +179,9 @@ def _trace(arguments: list[str]) -> int:
     from backprop_tui.trace import TraceOptions, trace
 
     parser = _parser("backprop-tui trace", "Print one JSON object per completed operation.")
-    parser.add_argument("--level", default="operation", metavar="phase|operation|kernel", help="how deep to look")
+    parser.add_argument(
+        "--level", default="operation", metavar="phase|operation|kernel", help="how deep to look"
+    )
     parser.add_argument("--iterations", type=int, metavar="N", help="end after N iterations")
     parser.add_argument("--values", type=int, default=64, metavar="N", help="whole tensors up to N elements")
     options = parser.parse_args(arguments)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from typing import Any, TypedDict, Union
+from typing import Any, TypedDict
 
 VERSION = 1
 """Version of the `trace` records. Fields may be added under the same number, never changed."""
@@ -32,7 +32,7 @@ Values = Any
 class TensorInfo(TypedDict, total=False):
     """A tensor as the debuggee describes it: whole when small, summarised when large."""
 
-    name: Union[str, None]
+    name: str | None
     """As the script would write it, or None for a temporary."""
     shape: list[int]
     dtype: str
@@ -70,23 +70,23 @@ class Record(TypedDict, total=False):
     """phase: zero_grad forward loss backward step schedule. operation: module op node accumulate
     update clear. kernel: kernel."""
     name: str
-    file: Union[str, None]
-    line: Union[int, None]
-    module: Union[str, None]
+    file: str | None
+    line: int | None
+    module: str | None
     inputs: list[TensorInfo]
     outputs: list[TensorInfo]
     error: str
     """The exception, if the operation raised one."""
-    grad_outputs: list[Union[TensorInfo, None]]
-    grad_inputs: list[Union[TensorInfo, None]]
-    origin: Union[list[int], None]
+    grad_outputs: list[TensorInfo | None]
+    grad_inputs: list[TensorInfo | None]
+    origin: list[int] | None
     """node: time of the forward operation that created it, if that was observed."""
-    tensor: Union[str, None]
-    before: Union[TensorInfo, None]
-    added: Union[TensorInfo, None]
-    after: Union[TensorInfo, None]
-    parameter: Union[str, None]
-    grad: Union[TensorInfo, None]
+    tensor: str | None
+    before: TensorInfo | None
+    added: TensorInfo | None
+    after: TensorInfo | None
+    parameter: str | None
+    grad: TensorInfo | None
     lr: Any
     optimizer: str
     state: dict[str, StateChange]
@@ -101,13 +101,13 @@ class Record(TypedDict, total=False):
 class ParameterRow(TypedDict, total=False):
     """One row of the parameter table."""
 
-    name: Union[str, None]
+    name: str | None
     role: str
     """parameter, buffer or tensor"""
     value: TensorInfo
-    grad: Union[TensorInfo, None]
+    grad: TensorInfo | None
     """None: the script's ``.grad`` is None."""
-    optimizer: Union[str, None]
+    optimizer: str | None
     """Class of the optimizer that holds it, or None if no optimizer does."""
     group: int
     lr: Any

@@ -16,7 +16,6 @@ from backprop_tui.debugger.wire import Hub, Message, Peer
 from backprop_tui.explain.numbers import shortest
 from backprop_tui.protocol import VERSION
 
-
 _SHORTENED = {
     "float32": "float32",
     "float16": "float16",

@@ -174,7 +174,7 @@ def _warm_up() -> None:
     weight = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([weight], lr=0.0)
     optimizer.zero_grad()
-    weight.sum().backward()
+    torch.autograd.backward(weight.sum())
     optimizer.step()
 
 
@@ -187,8 +187,8 @@ def _set_threads(threads: int, note: Any) -> None:
         if count != threads:
             note(f"torch.set_num_threads({count}) is ignored: this run uses {threads} (--threads N)")
 
-    torch.set_num_threads = ignored
-    torch.set_num_interop_threads = ignored
+    for name in ("set_num_threads", "set_num_interop_threads"):
+        setattr(torch, name, ignored)
 
 
 def main() -> None:

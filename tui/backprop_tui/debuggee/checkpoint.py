@@ -9,9 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import torch
-
-from backprop_tui.debuggee import files
+from backprop_tui.debuggee import files, private
 from backprop_tui.debuggee.channel import Channel
 from backprop_tui.debuggee.output import Output
 
@@ -107,7 +105,7 @@ def _default_sigchld() -> Iterator[None]:
 
 def obstacle() -> str | None:
     """Why this process must not be forked now, or None: only the calling thread lives in a copy."""
-    if torch.cuda.is_initialized():
+    if private.cuda_in_use():
         return "CUDA is in use"
     try:
         tasks = len(os.listdir("/proc/self/task"))

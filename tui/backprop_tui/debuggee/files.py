@@ -23,7 +23,7 @@ class OpenFile:
 
 def remember() -> dict[int, OpenFile]:
     """The regular files among this process's descriptors, but for standard output and error."""
-    found = {}
+    found: dict[int, OpenFile] = {}
     try:
         descriptors = [int(name) for name in os.listdir("/proc/self/fd")]
     except OSError:

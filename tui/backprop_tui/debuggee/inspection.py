@@ -50,7 +50,9 @@ class Inspection:
     def _row(self, name: str | None, tensor: torch.Tensor) -> ParameterRow:
         row: ParameterRow = {
             "name": name,
-            "role": "parameter" if tensor.requires_grad or isinstance(tensor, torch.nn.Parameter) else "buffer",
+            "role": "parameter"
+            if tensor.requires_grad or isinstance(tensor, torch.nn.Parameter)
+            else "buffer",
             "value": describe(tensor, name, self.recorder.limit, False),
             "grad": None,
             "optimizer": None,

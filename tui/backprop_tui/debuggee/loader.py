@@ -8,7 +8,13 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-_NEEDS_WORKERS = ("persistent_workers", "prefetch_factor", "worker_init_fn", "multiprocessing_context", "timeout")
+_NEEDS_WORKERS = (
+    "persistent_workers",
+    "prefetch_factor",
+    "worker_init_fn",
+    "multiprocessing_context",
+    "timeout",
+)
 
 
 def keep_in_process(note: Callable[[str], None]) -> None:
@@ -19,7 +25,9 @@ def keep_in_process(note: Callable[[str], None]) -> None:
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         workers = kwargs.get("num_workers", 0)
         if workers:
-            note(f"DataLoader runs with num_workers=0 instead of {workers}: worker processes cannot be copied")
+            note(
+                f"DataLoader runs with num_workers=0 instead of {workers}: worker processes cannot be copied"
+            )
             kwargs["num_workers"] = 0
             for name in _NEEDS_WORKERS:
                 kwargs.pop(name, None)

@@ -93,10 +93,10 @@ class Names:
             return
         for path, module in root.named_modules(remove_duplicate=False):
             self._remember(module, join(name, path))
-        for path, tensor in root.named_parameters(remove_duplicate=False):
-            self._remember(tensor, join(name, path))
-        for path, tensor in root.named_buffers(remove_duplicate=False):
-            self._remember(tensor, join(name, path))
+        for path, parameter in root.named_parameters(remove_duplicate=False):
+            self._remember(parameter, join(name, path))
+        for path, buffer in root.named_buffers(remove_duplicate=False):
+            self._remember(buffer, join(name, path))
 
     def _remember(self, thing: Any, name: str) -> None:
         known = self._known.get(id(thing))

@@ -16,9 +16,6 @@ from backprop_tui.debuggee.op import Op
 from backprop_tui.debuggee.optable import LOSSES, NAMES
 from backprop_tui.protocol import OPERATION, PHASE
 
-_grad_set = torch.Tensor.grad.__set__  # type: ignore[attr-defined]
-_grad_delete = torch.Tensor.grad.__delete__  # type: ignore[attr-defined]
-
 
 class Observer(private.FunctionMode):
     """The torch-function mode. Inside one of its calls torch has taken it off the stack, so a
@@ -129,7 +126,9 @@ class Observer(private.FunctionMode):
         engine = self.engine
         if name == "grad":
             cleared = len(args) < 2 or args[1] is None
-            return engine.begin(OPERATION, "clear", "grad = None" if cleared else "grad = ...", (args[0], None))
+            return engine.begin(
+                OPERATION, "clear", "grad = None" if cleared else "grad = ...", (args[0], None)
+            )
         if loss and not any(op.kind == "loss" for op in engine.open):
             return engine.begin(PHASE, "loss", name, (args, kwargs))
         if name.endswith("_"):  # __setitem__ and data.__set__ too

@@ -10,30 +10,116 @@ import torch.nn.functional as F
 _KEPT_PROPERTIES = frozenset({"T", "mT", "H", "mH", "data", "real", "imag"})
 
 _QUESTIONS = frozenset(
-    """
-    dim size stride numel nelement element_size storage_offset ndimension __len__ __hash__ __repr__
-    __format__ __str__ __dir__ __reduce_ex__ __reduce__ __setstate__ __deepcopy__ __iter__ __contains__
-    data_ptr get_device storage untyped_storage type_as_tuple sizes register_hook retain_grad
-    register_post_accumulate_grad_hook requires_grad_ has_names names share_memory_ pin_memory _set_grad_enabled set_grad_enabled
-    backward grad autograd_backward is_complex is_floating_point is_signed is_tensor is_storage
-    is_contiguous is_pinned is_shared is_nonzero is_inference is_same_size is_set_to is_neg is_conj
-    is_coalesced is_distributed result_type can_cast promote_types get_default_dtype dim_order
-    apply_ map_ as_subclass __cuda_array_interface__ __dlpack__ __dlpack_device__ has_torch_function
-    numpy_force _is_view _set_grad_enabled set_grad_enabled _make_subclass _make_wrapper_subclass set_ _to_dense resolve_conj resolve_neg
-    """.split()
+    [
+        "dim",
+        "size",
+        "stride",
+        "numel",
+        "nelement",
+        "element_size",
+        "storage_offset",
+        "ndimension",
+        "__len__",
+        "__hash__",
+        "__repr__",
+        "__format__",
+        "__str__",
+        "__dir__",
+        "__reduce_ex__",
+        "__reduce__",
+        "__setstate__",
+        "__deepcopy__",
+        "__iter__",
+        "__contains__",
+        "data_ptr",
+        "get_device",
+        "storage",
+        "untyped_storage",
+        "type_as_tuple",
+        "sizes",
+        "register_hook",
+        "retain_grad",
+        "register_post_accumulate_grad_hook",
+        "requires_grad_",
+        "has_names",
+        "names",
+        "share_memory_",
+        "pin_memory",
+        "_set_grad_enabled",
+        "set_grad_enabled",
+        "backward",
+        "grad",
+        "autograd_backward",
+        "is_complex",
+        "is_floating_point",
+        "is_signed",
+        "is_tensor",
+        "is_storage",
+        "is_contiguous",
+        "is_pinned",
+        "is_shared",
+        "is_nonzero",
+        "is_inference",
+        "is_same_size",
+        "is_set_to",
+        "is_neg",
+        "is_conj",
+        "is_coalesced",
+        "is_distributed",
+        "result_type",
+        "can_cast",
+        "promote_types",
+        "get_default_dtype",
+        "dim_order",
+        "apply_",
+        "map_",
+        "as_subclass",
+        "__cuda_array_interface__",
+        "__dlpack__",
+        "__dlpack_device__",
+        "has_torch_function",
+        "numpy_force",
+        "_is_view",
+        "_set_grad_enabled",
+        "set_grad_enabled",
+        "_make_subclass",
+        "_make_wrapper_subclass",
+        "set_",
+        "_to_dense",
+        "resolve_conj",
+        "resolve_neg",
+    ]
 )
 """Calls that compute nothing and move nothing: they are passed through unseen."""
 
 LOSSES: frozenset[Callable[..., Any]] = frozenset(
     getattr(F, name)
-    for name in """
-    l1_loss mse_loss smooth_l1_loss huber_loss cross_entropy nll_loss gaussian_nll_loss poisson_nll_loss
-    kl_div binary_cross_entropy binary_cross_entropy_with_logits hinge_embedding_loss multi_margin_loss
-    multilabel_margin_loss multilabel_soft_margin_loss soft_margin_loss margin_ranking_loss
-    cosine_embedding_loss triplet_margin_loss triplet_margin_with_distance_loss ctc_loss
-    """.split()
+    for name in [
+        "l1_loss",
+        "mse_loss",
+        "smooth_l1_loss",
+        "huber_loss",
+        "cross_entropy",
+        "nll_loss",
+        "gaussian_nll_loss",
+        "poisson_nll_loss",
+        "kl_div",
+        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
+        "hinge_embedding_loss",
+        "multi_margin_loss",
+        "multilabel_margin_loss",
+        "multilabel_soft_margin_loss",
+        "soft_margin_loss",
+        "margin_ranking_loss",
+        "cosine_embedding_loss",
+        "triplet_margin_loss",
+        "triplet_margin_with_distance_loss",
+        "ctc_loss",
+    ]
     if hasattr(F, name)
 )
+
 
 class _Names(dict[Any, "str | None"]):
     """A dictionary, because it is asked once for every call of a torch function."""
@@ -68,7 +154,24 @@ def _property_name(access: str, descriptor: Any) -> str | None:
 
 
 _OPERATORS = {"truediv": "div", "rtruediv": "rdiv", "and": "bitwise_and", "or": "bitwise_or"}
-_IN_PLACE = frozenset("add sub mul truediv div pow floordiv mod and or xor lshift rshift matmul".split())
+_IN_PLACE = frozenset(
+    [
+        "add",
+        "sub",
+        "mul",
+        "truediv",
+        "div",
+        "pow",
+        "floordiv",
+        "mod",
+        "and",
+        "or",
+        "xor",
+        "lshift",
+        "rshift",
+        "matmul",
+    ]
+)
 
 
 def _operator_name(name: str) -> str:

@@ -6,9 +6,8 @@ import contextlib
 import ctypes
 import os
 import sys
-from typing import Union
 
-Mark = Union[tuple[str, int], None]
+Mark = tuple[str, int] | None
 """(path of this process's file, how many bytes it holds), None before it has one"""
 
 

@@ -20,6 +20,9 @@ import torch.overrides
 from torch.optim import lr_scheduler
 from torch.optim.optimizer import Optimizer
 
+_pop_mode: Any = torch.overrides._pop_mode
+_push_mode: Any = torch.overrides._push_mode
+
 # the stack of torch-function modes
 FunctionMode = torch.overrides.TorchFunctionMode
 DisableTorchFunction = torch._C.DisableTorchFunction
@@ -27,12 +30,12 @@ DisableTorchFunction = torch._C.DisableTorchFunction
 
 def _unstack() -> list[Any]:
     """Take every mode off the stack; the outermost (last pushed) comes first."""
-    return [torch.overrides._pop_mode() for _ in range(torch._C._len_torch_function_stack())]
+    return [_pop_mode() for _ in range(torch._C._len_torch_function_stack())]
 
 
 def _restack(modes: Iterable[Any]) -> None:
     for mode in modes:
-        torch.overrides._push_mode(mode)
+        _push_mode(mode)
 
 
 def push_below(mode: Any) -> None:
@@ -42,7 +45,7 @@ def push_below(mode: Any) -> None:
     top: ours must not be there.
     """
     above = _unstack()
-    torch.overrides._push_mode(mode)
+    _push_mode(mode)
     _restack(reversed(above))
 
 
@@ -75,7 +78,7 @@ def keep_fast_path() -> None:
         finally:
             _restack(reversed(modes))
 
-    torch.overrides.has_torch_function = has_torch_function
+    torch.overrides.has_torch_function = has_torch_function  # type: ignore[assignment]
 
 
 def keep_l1_weight() -> None:
@@ -84,7 +87,7 @@ def keep_l1_weight() -> None:
     torch 2.13 leaves the weight out when it hands the call to a mode (torch/nn/functional.py,
     `l1_loss`); `mse_loss` and `huber_loss` do not.
     """
-    original = F.l1_loss
+    original: Any = F.l1_loss
     if "weight" not in inspect.signature(original).parameters:
         return
 
@@ -94,9 +97,8 @@ def keep_l1_weight() -> None:
         if not given_weight or not torch._C._len_torch_function_stack():
             return original(input, target, *args, weight=weight, **kwargs)
         given = (input, target, weight)
-        return torch.overrides.handle_torch_function(
-            original, given, input, target, *args, weight=weight, **kwargs
-        )
+        handle: Any = torch.overrides.handle_torch_function
+        return handle(original, given, input, target, *args, weight=weight, **kwargs)
 
     F.l1_loss = l1_loss
 
@@ -138,7 +140,13 @@ def wrap_step(wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
     Optimizer.profile_hook_step = staticmethod(profile_hook_step)  # type: ignore[assignment, method-assign]
 
 
-# threads
+# devices
+def cuda_in_use() -> bool:
+    """Whether this process has initialised CUDA, which does not survive a fork."""
+    initialized: Any = torch.cuda.is_initialized
+    return bool(initialized())
+
+
 def inside_transform() -> bool:
     """Whether a functorch transform (vmap, grad) is on: tensors have no plain values then."""
     return torch._C._functorch.peek_interpreter_stack() is not None

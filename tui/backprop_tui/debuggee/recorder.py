@@ -160,7 +160,9 @@ class Recorder:
         for name, value in optimizer.state.get(leaf, {}).items():
             if isinstance(value, torch.Tensor):
                 scalar = value.dim() == 0
-                found[name] = scalar_of(value) if scalar else describe(value, None, self.limit, self._full(full))
+                found[name] = (
+                    scalar_of(value) if scalar else describe(value, None, self.limit, self._full(full))
+                )
             elif isinstance(value, (int, float, bool)) or value is None:
                 found[name] = scalar_of(value)
         return found

@@ -18,6 +18,7 @@ from backprop_tui.debuggee.changes import ChangeError
 from backprop_tui.debuggee.changes.wrapping import FILENAME
 from backprop_tui.debuggee.frames import PACKAGE, written_by_user
 
+
 @dataclass(frozen=True)
 class Program:
     """What to run: a file, or a module as ``python -m`` would."""
@@ -110,7 +111,9 @@ def _without_us(trace: types.TracebackType | None) -> types.TracebackType | None
     kept: Any = None
     for entry in reversed(list(_entries(trace))):
         name = entry.tb_frame.f_code.co_filename
-        if written_by_user(name) or not (name.startswith((PACKAGE, FILENAME, "<frozen runpy")) or name == runpy.__file__):
+        if written_by_user(name) or not (
+            name.startswith((PACKAGE, FILENAME, "<frozen runpy")) or name == runpy.__file__
+        ):
             entry.tb_next = kept
             kept = entry
     return kept if kept is None or isinstance(kept, types.TracebackType) else None

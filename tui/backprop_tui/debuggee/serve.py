@@ -15,6 +15,7 @@ from backprop_tui.debuggee.gate import until_from
 from backprop_tui.debuggee.op import Op
 
 Message = dict[str, Any]
+_SHOWN_FRAMES = 20
 
 
 class Server:
@@ -88,7 +89,7 @@ class Server:
             "observing": engine.observing,
             "frames": [
                 [frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name]
-                for _, frame in zip(range(20), user_frames())
+                for _, frame in zip(range(_SHOWN_FRAMES), user_frames(), strict=False)
             ],
         }
 

@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from backprop_tui.debugger.timeline import Digests, Starts, Time
+from backprop_tui.debugger.timeline import Digests, Starts
 from backprop_tui.debugger.view import OutputChunk
-from backprop_tui.protocol import LossPoint, RatePoint
+from backprop_tui.protocol import LossPoint, RatePoint, Time
 
 _KEPT_OUTPUT = 4_000_000
 """Characters of output kept in memory; the files hold all of it."""
@@ -31,7 +31,9 @@ class History:
     def take(self, message: dict[str, Any]) -> int | None:
         """Take a message in. Returns the first landmark that a replay did not reproduce, or None."""
         for landmark, iteration, site, value in message.get("losses", ()):
-            self.losses.append({"landmark": landmark, "iteration": iteration, "site": _short(site), "value": value})
+            self.losses.append(
+                {"landmark": landmark, "iteration": iteration, "site": _short(site), "value": value}
+            )
         for landmark, iteration, optimizer, lrs in message.get("rates", ()):
             self.rates.append(
                 {"landmark": landmark, "iteration": iteration, "optimizer": optimizer, "lrs": lrs}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from backprop_tui.debugger.timeline import Time
 from backprop_tui.debugger.view import Change
+from backprop_tui.protocol import Time
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from typing import Any
 
 from backprop_tui.debugger.failure import StartFailed, explain_start
 from backprop_tui.debugger.launch import Program, launch
-from backprop_tui.debugger.timeline import START, Place, Time, nearest, victim
+from backprop_tui.debugger.timeline import START, Place, nearest, victim
 from backprop_tui.debugger.wire import Hub, Message, Peer
+from backprop_tui.protocol import Time
 
 MOST_CHECKPOINTS = 64
 _MEASURE_EVERY = 8
@@ -125,9 +126,7 @@ class Processes:
         time = (landmark, operation)
         for twin in [place for place in self.checkpoints if place.time == time]:
             self.drop(twin)
-        self.checkpoints.append(
-            Checkpoint(time, peer.hello["iteration"], self.changes_taken, peer=peer)
-        )
+        self.checkpoints.append(Checkpoint(time, peer.hello["iteration"], self.changes_taken, peer=peer))
         self._thin()
 
     def _thin(self) -> None:

@@ -18,9 +18,10 @@ from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.log import ChangeLog, Entry
 from backprop_tui.debugger.processes import Checkpoint, Processes
 from backprop_tui.debugger.stops import stop_from
-from backprop_tui.debugger.timeline import START, Time, Trail
+from backprop_tui.debugger.timeline import START, Trail
 from backprop_tui.debugger.view import Stop
 from backprop_tui.debugger.wire import Message
+from backprop_tui.protocol import Time
 
 EVERYTHING: list[list[int | None]] = [[0, None]]
 """Iterations to observe: all."""

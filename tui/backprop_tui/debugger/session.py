@@ -273,9 +273,9 @@ class Session:
         return _ENDS[stop.reason][0] if stop.reason in _ENDS else "stopped"
 
     def _after_stop(self, stop: Stop) -> None:
-        if stop.number == 1 and stop.next is not None and stop.next["depth"] == 0:
-            if clock.monotonic() - self._last_checkpoint > _CHECKPOINT_EVERY:
-                self._checkpoint_here()
+        begins = stop.number == 1 and stop.next is not None and stop.next["depth"] == 0
+        if begins and clock.monotonic() - self._last_checkpoint > _CHECKPOINT_EVERY:
+            self._checkpoint_here()
         self._plan_soon()
 
     def _checkpoint_here(self) -> None:

@@ -125,7 +125,9 @@ P = TypeVar("P", bound=Place)
 
 def nearest(places: Sequence[P], target: Time) -> P | None:
     """The newest checkpoint that is not after a time."""
-    return max((place for place in places if place.time <= target), key=lambda place: place.time, default=None)
+    return max(
+        (place for place in places if place.time <= target), key=lambda place: place.time, default=None
+    )
 
 
 def coordinate(time: Time) -> float:
@@ -142,7 +144,7 @@ def victim(places: Sequence[P], now: Time, keep: Sequence[P] = ()) -> P | None:
     ordered = sorted(places, key=lambda place: place.time)
     here = coordinate(now)
     best: tuple[float, P] | None = None
-    for before, place, after in zip(ordered, ordered[1:], [*ordered[2:], None]):
+    for before, place, after in zip(ordered, ordered[1:], [*ordered[2:], None], strict=False):
         if place in keep:
             continue
         end = coordinate(after.time) if after is not None else max(here, coordinate(place.time))

@@ -82,4 +82,4 @@ that calls it.
 def _number(value: object) -> str:
     if isinstance(value, str):
         return display(value)
-    return significant(float(value), "float32", 6)  # type: ignore[arg-type]
+    return significant(float(value), "float32", 4)  # type: ignore[arg-type]

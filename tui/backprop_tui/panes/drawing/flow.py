@@ -35,7 +35,6 @@ class FlowRow:
     """Rows or names that it reads, when that is not just the row above."""
     inputs: list[TensorInfo] = field(default_factory=list)
     done: bool = True
-    begun: bool = True
     active: str = ""
     """forward or backward if the next operation is this one."""
     marks: dict[str, str] = field(default_factory=dict)
@@ -150,7 +149,7 @@ def _mark_next(made: dict[Time, FlowRow], seen: Observed, coming: Record) -> Non
     row = made.get(time_of(coming))
     if row is None or seen.stale:
         return
-    row.active, row.begun = "forward", False
+    row.active = "forward"
     for source in _makers(made, row, seen):
         source.marks["value"] = "read"
 

@@ -38,6 +38,7 @@ STYLES = (
     (Style(True, "beside", 4), Style(True, "below", 4), Style(True, "frame", 4)),
     (Style(True, "below", 3), Style(True, "frame", 3)),
     (Style(True, "bare", 3),),
+    (Style(True, "bare", 2),),
     (Style(False, "beside", 4), Style(False, "below", 3)),
 )
 """The first group that has a style that fits is taken; in it, one that also shows the weights' gradients."""

@@ -260,7 +260,7 @@ def _part(info: TensorInfo, row: TableRow, width: int) -> str:
 def _number(value: Any, dtype: str, width: int) -> str:
     """Blank where a minus would stand, so that digits stand under digits."""
     text = fit(value, dtype, width)
-    return text if text.startswith(MINUS) else fit(value, dtype, width - 1).rjust(len(text) + 1)[:width]
+    return text if text.startswith(MINUS) else " " + fit(value, dtype, width - 1)
 
 
 def _gradient(parameter: ParameterRow, row: TableRow, width: int) -> str:
