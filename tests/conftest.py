@@ -1,6 +1,12 @@
 """What every test needs: nothing of this machine in the results."""
 
+import os
+
 import pytest
+
+# Before anything imports torch: tests fork, and a copy has only the thread that forked.
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[_name] = "1"
 
 UNWANTED = ("NO_COLOR", "TEXTUAL", "TEXTUAL_THEME", "TEXTUAL_PRESS", "TEXTUAL_COLOR_SYSTEM", "PYTHONWARNINGS")
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import running
 import screen
@@ -19,6 +19,7 @@ from running import Row
 BENCHMARKS: dict[str, Callable[[], Iterator[Row]]] = {
     "full_speed": running.full_speed,
     "observed": running.observed,
+    "trace": running.trace,
     "step": running.one_step,
     "back": running.back_in_a_long_run,
     "keys": screen.keys,

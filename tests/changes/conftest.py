@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from backprop_tui.debuggee.changes.registry import Registry, install
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Several of these tests fork, and a copy has only the thread that forked."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture

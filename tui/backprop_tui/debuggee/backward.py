@@ -83,14 +83,23 @@ class Backward:
 
     @transparent
     def _unobserved(self, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
+        if self._depth == 1 and self.engine.observes_next():
+            self._remember_leaves(t_outputs)
         return original(t_outputs, *args, **kwargs)
+
+    def _remember_leaves(self, roots: Any) -> None:
+        """What is done to them after this pass is an update, and may already be observed."""
+        self.engine.quiet += 1
+        leaves = [node.variable for node in _reachable(roots) if type(node).__name__ == "AccumulateGrad"]
+        self.engine.quiet -= 1
+        self.observer.leaves = {address_of(leaf): leaf for leaf in leaves}
 
     @transparent
     def _observed(self, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
         engine = self.engine
         name = "backward" if kwargs.get("accumulate_grad") else "grad"
         op = engine.begin(PHASE if self._depth == 1 else OPERATION, "backward", name, list(t_outputs))
-        hooks = Hooks(engine, engine.recording or engine.gate.armed)
+        hooks = Hooks(engine, engine.recording or engine.gate.armed, bool(args[1:2] != (False,)))
         hooks.install(t_outputs)
         if self._depth == 1:
             self.observer.leaves = {address_of(leaf): leaf for leaf in hooks.leaves}
@@ -149,11 +158,14 @@ class Hooks:
     ends when the next begins, which is enough to count them.
     """
 
-    def __init__(self, engine: Engine, both: bool) -> None:
+    def __init__(self, engine: Engine, both: bool, retained: bool) -> None:
         self.engine = engine
+        self._retained = retained
+        """The graph outlives the pass, and its hooks must not."""
         self._both = both
         self.leaves: list[torch.Tensor] = []
         self._handles: list[Any] = []
+        self._removed = False
         self._open: list[Op] = []
 
     def install(self, roots: Any) -> None:
@@ -173,13 +185,20 @@ class Hooks:
             before = partial(self._accumulate_begins, len(self.leaves) - 1)
         else:
             before = partial(self._node_begins, kind, private.node_sequence(node))
-        self._handles.append(node.register_prehook(before))
+        handle = node.register_prehook(before)
+        lasts = kind == "AccumulateGrad" or self._retained
+        if lasts:
+            self._handles.append(handle)
         if self._both:
-            self._handles.append(node.register_hook(self._ends))
+            handle = node.register_hook(self._ends)
+            if lasts:
+                self._handles.append(handle)
 
     def _node_begins(self, name: str, sequence: int, grad_outputs: Any) -> None:
         if not self._both:
             self._ends(None, None)
+        if self._removed:
+            return
         if not self.engine.quiet:
             self._open.append(self.engine.begin(OPERATION, "node", name, (sequence, None, grad_outputs)))
 
@@ -206,6 +225,7 @@ class Hooks:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        self._removed = True
         self.leaves = []
 
 

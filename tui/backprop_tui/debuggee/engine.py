@@ -61,9 +61,14 @@ class Engine:
         """The script's line is looked up for each operation."""
         self.quiet = 0
         """Above zero while our own code handles tensors."""
+        self.in_loss = 0
+        self.in_module = 0
+        """Above zero inside the call of a loss, of a module."""
         self.in_function = 0
         """Above zero inside a torch function, where the stack of modes must not be touched."""
         self.has_optimizer: Callable[[], bool] = lambda: False
+        self.observes_next: Callable[[], bool] = lambda: False
+        """Whether the iteration after this one is to be observed."""
         self.at_training: list[Callable[[], Any]] = []
         """What to do when the training loop begins."""
         self.next_report = 0.0
@@ -124,7 +129,8 @@ class Engine:
                 self.quiet -= 1
 
     def _fully(self, op: Op) -> bool:
-        return self.recorder.full or op.depth <= self.recorder.full_depth
+        recorder = self.recorder
+        return recorder.full or op.depth <= recorder.full_depth or self.gate.approaches(op)
 
     def _locate(self, op: Op) -> None:
         frame = user_frame()
@@ -239,7 +245,7 @@ def _loss_value(roots: Any) -> float:
     for root in roots:
         if isinstance(root, torch.Tensor) and root.numel() == 1:
             try:
-                return float(root.detach())
+                return float(root.item())
             except (RuntimeError, TypeError):
                 return float("nan")
     return float("nan")

@@ -10,6 +10,9 @@ from backprop_tui.protocol import KERNEL
 if TYPE_CHECKING:
     from backprop_tui.debuggee.op import Op
 
+_NEAR = 64
+"""Operations."""
+
 
 @dataclass
 class Until:
@@ -70,6 +73,15 @@ class Gate:
         if until.time is not None and (op.landmark, op.index) >= until.time:
             return True
         return until.position is not None and (op.iteration, op.number) >= until.position
+
+    def approaches(self, op: Op) -> bool:
+        """Whether ``op`` may be the last to complete before the one to go to."""
+        until = self.until
+        if until.time is not None:
+            return op.landmark == until.time[0] and op.index >= until.time[1] - _NEAR
+        if until.position is not None:
+            return op.iteration == until.position[0] and op.number >= until.position[1] - _NEAR
+        return False
 
     def _steps_here(self, op: Op) -> bool:
         if op.level == KERNEL and not self.until.kernels:

@@ -10,7 +10,10 @@ import torch
 from backprop_tui.debuggee.describe import describe, values_of
 from backprop_tui.debuggee.names import Names, tensor_variables
 from backprop_tui.debuggee.recorder import Recorder, rate_of
-from backprop_tui.protocol import ParameterRow
+from backprop_tui.protocol import ParameterRow, TensorInfo
+
+_SUMMARISED = 20_000
+"""Larger tensors are not summarised at every stop, which would read all their elements."""
 
 
 class Inspection:
@@ -53,7 +56,7 @@ class Inspection:
             "role": "parameter"
             if tensor.requires_grad or isinstance(tensor, torch.nn.Parameter)
             else "buffer",
-            "value": describe(tensor, name, self.recorder.limit, False),
+            "value": self._described(tensor, name),
             "grad": None,
             "optimizer": None,
             "lr": None,
@@ -61,7 +64,7 @@ class Inspection:
         }
         grad = tensor.grad if tensor.is_leaf else None
         if grad is not None:
-            row["grad"] = describe(grad, None, self.recorder.limit, False)
+            row["grad"] = self._described(grad, None)
         for optimizer in self.optimizers():
             rate = rate_of(optimizer, tensor)
             if rate is not None:
@@ -69,6 +72,9 @@ class Inspection:
                 row["lr"] = rate
                 row["state"] = self.recorder.state(optimizer, tensor, False)
         return row
+
+    def _described(self, tensor: torch.Tensor, name: str | None) -> TensorInfo:
+        return describe(tensor, name, self.recorder.limit, tensor.numel() <= _SUMMARISED)
 
     def window(self, message: dict[str, Any]) -> dict[str, Any]:
         """Rows and columns of a tensor seen as a matrix: its leading dimensions make the rows."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.nn.modules.loss import _Loss
 
+from backprop_tui.debuggee import private
 from backprop_tui.debuggee.changes.wrapping import transparent
 from backprop_tui.debuggee.engine import Engine, ModuleCall
 from backprop_tui.debuggee.op import Op
@@ -43,21 +43,28 @@ class ModuleCalls:
 
     @transparent
     def _observed(self, module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
-        op = self._begin(module, args, kwargs)
+        engine = self.engine
+        loss = isinstance(module, private.LossModule)
+        op = self._begin(module, loss, args, kwargs)
+        engine.in_loss += loss
+        engine.in_module += 1
         try:
             result = _original_call(module, *args, **kwargs)
         except BaseException as error:
-            self.engine.fail(op, error)
+            engine.fail(op, error)
             raise
-        self.engine.end(op, result)
+        finally:
+            engine.in_loss -= loss
+            engine.in_module -= 1
+        engine.end(op, result)
         return result
 
-    def _begin(self, module: torch.nn.Module, args: Any, kwargs: Any) -> Op:
+    def _begin(self, module: torch.nn.Module, loss: bool, args: Any, kwargs: Any) -> Op:
         engine = self.engine
         name = type(module).__name__
         call = ModuleCall(module, (args, kwargs))
-        if isinstance(module, _Loss) and not any(op.kind == "loss" for op in engine.open):
+        if loss and not engine.in_loss:
             return engine.begin(PHASE, "loss", name, call)
-        if any(op.kind in ("forward", "module", "loss") for op in engine.open):
+        if engine.in_module or engine.in_loss:
             return engine.begin(OPERATION, "module", name, call)
         return engine.begin(PHASE, "forward", name, call)

@@ -55,13 +55,16 @@ class Observer(private.FunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
+        name = NAMES[func]
+        changes = self.changes
+        if name is None and not changes.needs_mode:
+            return func(*args, **kwargs) if kwargs else func(*args)
         kwargs = kwargs or {}
         engine = self.engine
-        name = NAMES[func]
-        if engine.quiet or (name is None and not self.changes.needs_mode):
+        if engine.quiet:
             return func(*args, **kwargs)
         loss = func in LOSSES
-        if self.changes.needs_mode:
+        if changes.needs_mode:
             instead, args, kwargs = self._changed(func, loss, args, kwargs)
             if instead is not func and not loss:
                 return instead(*args, **kwargs)
@@ -129,7 +132,7 @@ class Observer(private.FunctionMode):
             return engine.begin(
                 OPERATION, "clear", "grad = None" if cleared else "grad = ...", (args[0], None)
             )
-        if loss and not any(op.kind == "loss" for op in engine.open):
+        if loss and not engine.in_loss:
             return engine.begin(PHASE, "loss", name, (args, kwargs))
         if name.endswith("_"):  # __setitem__ and data.__set__ too
             changed = self._in_place(name, args, kwargs)

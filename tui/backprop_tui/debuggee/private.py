@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from functools import wraps
 from typing import Any
 from weakref import ref
@@ -101,6 +102,25 @@ def keep_l1_weight() -> None:
         return handle(original, given, input, target, *args, weight=weight, **kwargs)
 
     F.l1_loss = l1_loss
+
+
+LossModule = torch.nn.modules.loss._Loss
+"""What the modules of losses are derived from."""
+
+
+def name_no_ranges_while(condition: Callable[[], bool]) -> None:
+    """Let torch's optimizers not name ranges for a profiler that is not there.
+
+    `record_function` calls two operators, and each goes through every mode on the stack.
+    """
+    original = torch.autograd.profiler.record_function
+
+    def record_function(name: str, args: str | None = None) -> Any:
+        if condition() and not torch._C._autograd._profiler_enabled():
+            return nullcontext()
+        return original(name, args)
+
+    torch.autograd.profiler.record_function = record_function  # type: ignore[assignment, misc]
 
 
 # autograd

@@ -40,6 +40,7 @@ class Server:
         self._interval = 0.25
         self._stopped = False
         self._op: Op | None = None
+        engine.observes_next = lambda: self.observes(engine.clock.iteration + engine.clock.over + 1)
         engine.on_stop = self.stop
         engine.on_report = self.report
         engine.on_iteration_end = self.iteration_ended

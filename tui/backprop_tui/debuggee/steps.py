@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -197,7 +198,8 @@ class Updates:
         self.current: Op | None = None
         self._leaf: torch.Tensor | None = None
         self._grouped: list[Op] = []
-        self._owners: dict[int, torch.Tensor] = {}
+        self._owners: dict[int, tuple[weakref.ref[torch.Tensor], torch.Tensor]] = {}
+        """By id: a tensor, which must still be that one, and the parameter that it belongs to."""
         self._addresses: dict[int, torch.Tensor] | None = None
         for group in optimizer.param_groups:
             for leaf in group["params"]:
@@ -205,15 +207,13 @@ class Updates:
 
     def _own(self, leaf: torch.Tensor) -> None:
         """Remember that a parameter, its gradient and its state belong together."""
-        self._owners[id(leaf)] = leaf
-        if leaf.grad is not None:
-            self._owners[id(leaf.grad)] = leaf
-        for value in self.optimizer.state.get(leaf, {}).values():
-            if isinstance(value, torch.Tensor):
-                self._owners[id(value)] = leaf
+        for tensor in (leaf, leaf.grad, *self.optimizer.state.get(leaf, {}).values()):
+            if isinstance(tensor, torch.Tensor):
+                self._owners[id(tensor)] = (weakref.ref(tensor), leaf)
 
     def _owner(self, tensor: torch.Tensor) -> torch.Tensor | None:
-        owner = self._owners.get(id(tensor))
+        known = self._owners.get(id(tensor))
+        owner = known[1] if known is not None and known[0]() is tensor else None
         if owner is None and self._leaf is None:
             owner = self._by_address().get(address_of(tensor))
         return owner
@@ -221,7 +221,7 @@ class Updates:
     def _by_address(self) -> dict[int, torch.Tensor]:
         """For optimizers that write through aliases such as ``p.data``."""
         if self._addresses is None:
-            leaves = {id(leaf): leaf for leaf in self._owners.values()}.values()
+            leaves = {id(leaf): leaf for _, leaf in self._owners.values()}.values()
             self._addresses = {address_of(leaf): leaf for leaf in leaves}
             self._addresses.pop(0, None)
         return self._addresses
@@ -235,10 +235,15 @@ class Updates:
                 found.append(owner)
         return found
 
+    def _continues(self, args: Any) -> bool:
+        """Whether a call obviously belongs to the present update: that is nearly every call."""
+        known = self._owners.get(id(args[0])) if args else None
+        return known is not None and known[1] is self._leaf and known[0]() is args[0]
+
     @transparent
     def kernel(self, name: str, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """One function called inside `optimizer.step`."""
-        if not self._grouped:
+        if not self._grouped and not self._continues(args):
             touched = self._touched(args, kwargs)
             new = len(touched) > 1 or (len(touched) == 1 and touched[0] is not self._leaf)
             if new and not called_from(_INITIALISERS):

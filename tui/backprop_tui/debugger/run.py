@@ -114,7 +114,8 @@ class Run:
         ``observe_from``: the iteration from which on operations are to be known; by default the
         one before the target's. ``undo``: changes made after the target are undone.
         """
-        first = max(target.iteration - 1, 0) if observe_from is None else observe_from
+        first = target.iteration - 1 if observe_from is None else observe_from
+        first = first if first > 1 else 0  # no landmark lies between the iterations 0 and 1
         limit = target.time if target.time is not None else self.history.starts.of(target.iteration)
         if undo:
             self.undo_after(limit)
