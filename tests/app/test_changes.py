@@ -16,7 +16,7 @@ def test_times(text, time):
     assert read_time(text, VIEW) == time
 
 
-@pytest.mark.parametrize("text", ["x", "1.2.3", "0.1", "-1", "2.0"])
+@pytest.mark.parametrize("text", ["x", "1.2.3", "-1", "2.0"])
 def test_what_is_not_a_time_is_told_with_what_is(text):
     with pytest.raises(Refused, match=r"The run is in iteration 3; an iteration has 27 operations\."):
         read_time(text, VIEW)

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backprop_tui.debugger.failure import Refused
-from backprop_tui.debugger.view import Stop, View
+from backprop_tui.debugger.view import View
 from backprop_tui.protocol import Record
 from support.driving import Driver
 
 Time = tuple[int, int]
+SUMMARIES = ("norm", "min", "max", "nonfinite")
 
 LADDER = """\
 import sys
@@ -110,8 +111,8 @@ class Sight:
         return self.next is not None and self.next["level"] == "kernel"
 
     @property
-    def line(self) -> tuple[Any, Any]:
-        return (None, None) if self.next is None else (self.next["file"], self.next["line"])
+    def line(self) -> int | None:
+        return None if self.next is None else self.next["line"]
 
 
 def sight(view: View) -> Sight:
@@ -130,18 +131,18 @@ def sight(view: View) -> Sight:
 def _plain(value: Any) -> Any:
     """A record without the summaries of large tensors: only `next` and `last` are sure to have them."""
     if isinstance(value, dict):
-        summaries = ("norm", "min", "max", "nonfinite")
-        return {key: _plain(item) for key, item in value.items() if key not in summaries}
+        return {key: _plain(item) for key, item in value.items() if key not in SUMMARIES}
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _forgetful(value: Any, since: Time) -> Any:
-    """Without the origins of what was made before a time: after a jump nobody has seen that."""
+    """Without what need not come back: the origin of what was made before a time, as after a jump nobody
+    has seen that; and numbers before training, where `torch.empty` shows what was in memory."""
     if isinstance(value, dict):
-        return {
-            key: _forgetful(item, since) for key, item in value.items()
-            if not (key in ("source", "origin") and item is not None and tuple(item) < since)
-        }  # fmt: skip
+        left_out = {key for key in ("source", "origin") if value.get(key) and tuple(value[key]) < since}
+        if value.get("iteration") == 0:
+            left_out |= {"inputs", "outputs", "before", "after"}
+        return {key: _forgetful(item, since) for key, item in value.items() if key not in left_out}
     return [_forgetful(item, since) for item in value] if isinstance(value, list | tuple) else value
 
 
@@ -162,7 +163,9 @@ def _short(one: Any, other: Any) -> str:
         return "; ".join(_short(a, b) for a, b in zip(one, other, strict=True) if a != b)
     if isinstance(one, dict) and isinstance(other, dict):
         keys = [key for key in one.keys() | other.keys() if one.get(key) != other.get(key)]
-        return f"{one.get('name')} {one.get('time')} " + ", ".join(f"{k}: {one.get(k)} against {other.get(k)}" for k in keys)
+        return f"{one.get('name')} {one.get('time')} " + ", ".join(
+            f"{k}: {one.get(k)} against {other.get(k)}" for k in keys
+        )
     return f"{one} against {other}"
 
 
@@ -212,11 +215,52 @@ class Walker:
         if how == "into":
             return True
         if how == "walk":
-            return not place.kernel or here.kernel
+            return not place.kernel
         limit = here.depth - (how == "out" and here.depth > 0)
         return place.depth <= limit and (here.kernel or not place.kernel)
 
+    def visits(self, lines: set[int]) -> list[int]:
+        """Where control comes to one of the lines: operations of one line in a row are one visit, with
+        what they contain and whatever other lines they call in between. A new iteration is a new visit."""
+        found = []
+        siblings: dict[Time, tuple[int | None, int]] = {}
+        for index, place in enumerate(self.sights[:-1]):
+            above = [(record["line"], record["iteration"]) for record in place.open]
+            parent = (place.open[-1]["time"][0], place.open[-1]["time"][1]) if place.open else (-1, 0)
+            here = (place.line, place.iteration)
+            before, siblings[parent] = siblings.get(parent), here
+            if place.line in lines and here not in (before, *above):
+                found.append(index)
+        return found
+
     # moves
+    def toggle(self, line: int) -> None:
+        self.driver.session.toggle_breakpoint(str(self.script), line)
+
+    def continue_to(self, line: int, chosen: int | None, backwards: bool) -> None:
+        """Continue with a breakpoint on ``line``, or run to the line ``chosen``."""
+        if self.over and not backwards:
+            return
+        places = self.visits({line} | ({chosen} if chosen else set()))
+        before = [index for index in places if index < self.at]
+        after = [index for index in places if index > self.at]
+        expected = (before or [0])[-1] if backwards else (after or [len(self.sights) - 1])[0]
+        self.toggle(line)
+        if chosen is None:
+            self.driver.run(backwards)
+        else:
+            self.driver.run_to_line(str(self.script), chosen, backwards)
+        self.toggle(line)
+        # It was not known that this would be a stop, so `last` has no summaries.
+        self.arrived(expected, f"{'reverse-' * backwards}continue to {line} or {chosen}", summaries=False)
+
+    def run_to_end(self) -> None:
+        """At full speed: nothing of what was passed is seen."""
+        if self.over:
+            return
+        self.driver.run()
+        self.arrived(len(self.sights) - 1, "run", unseen=("time", "iteration", "number", "last", "records"))
+
     def step(self, how: str) -> None:
         if self.over:
             with pytest.raises(Refused, match="finished"):
@@ -242,14 +286,25 @@ class Walker:
         ]  # fmt: skip
         self.arrived(reached[0], f"goto {place.iteration}.{place.number}")
 
-    def arrived(self, index: int, way: str) -> None:
+    def begin(self) -> None:
+        self.driver.goto(0, 1)
+        self.at = 0
+
+    def arrived(self, index: int, way: str, unseen: tuple[str, ...] = (), summaries: bool = True) -> None:
         before, self.at = self.here, index
-        since = next(place.time for place in self.sights if place.iteration >= self.here.iteration - 1)
-        assert difference(sight(self.driver.view), self.here, since) == "", f"{way} from {before.time}"
+        since = next(place.time for place in self.sights if place.iteration == self.here.iteration)
+        seen = sight(self.driver.view)
+        seen = replace(seen, **{name: getattr(self.here, name) for name in unseen})
+        known = self.here
+        if not summaries:
+            seen, known = (replace(place, last=_plain(place.last)) for place in (seen, known))
+        assert difference(seen, known, since) == "", f"{way} from {before.time}"
 
 
 @pytest.fixture(scope="module", params=SCRIPTS)
-def walker(request: pytest.FixtureRequest, driver: Driver, tmp_path_factory: pytest.TempPathFactory) -> Walker:
+def walker(
+    request: pytest.FixtureRequest, driver: Driver, tmp_path_factory: pytest.TempPathFactory
+) -> Walker:
     script = tmp_path_factory.mktemp("walks") / f"{request.param}.py"
     script.write_text(SCRIPTS[request.param])
     return Walker(driver, script)
@@ -263,14 +318,58 @@ def test_the_recorded_run_reaches_the_end(walker: Walker) -> None:
 
 
 def random_moves(walker: Walker, chooser: random.Random, count: int) -> None:
+    walker.begin()
+    hows = ("walk", "into", "over", "out")
+    lines = sorted({place.line for place in walker.sights if place.line is not None})
     moves: list[tuple[int, Callable[[], None]]] = [
-        (8, lambda: walker.step(chooser.choice(["walk", "into", "over", "out"]))),
-        (8, lambda: walker.back(chooser.choice(["walk", "into", "over", "out"]))),
+        (8, lambda: walker.step(chooser.choice(hows))),
+        (8, lambda: walker.back(chooser.choice(hows))),
         (1, lambda: walker.goto(chooser.randrange(len(walker.sights) - 1))),
+        (2, lambda: walker.continue_to(chooser.choice(lines), None, chooser.random() < 0.5)),
+        (1, lambda: walker.continue_to(chooser.choice(lines), chooser.choice(lines), chooser.random() < 0.5)),
+        (1, walker.run_to_end),
     ]
     for _ in range(count):
         chooser.choices([move for _, move in moves], [weight for weight, _ in moves])[0]()
 
 
 def test_a_random_walk_sees_what_was_seen_before(walker: Walker) -> None:
-    random_moves(walker, random.Random(7), 120)
+    random_moves(walker, random.Random(7), 40)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", range(8))
+def test_other_random_walks(walker: Walker, seed: int) -> None:
+    random_moves(walker, random.Random(100 + seed), 100)
+
+
+def test_steps_forwards_and_as_many_back_are_the_identity(walker: Walker) -> None:
+    walker.begin()
+    walker.goto(len(walker.sights) // 2)
+    start = walker.at
+    for _ in range(5):
+        walker.step("into")
+    for _ in range(5):
+        walker.back("into")
+    assert walker.at == start
+    for _ in range(3):
+        walker.step("into")
+    assert walker.at == start + 3
+
+
+def test_back_from_the_end_after_a_run_at_full_speed(walker: Walker) -> None:
+    walker.begin()
+    walker.run_to_end()
+    walker.back("walk")
+    walker.back("over")
+    walker.goto(1)
+    walker.run_to_end()
+    walker.back("into")
+
+
+def test_before_the_first_operation_there_is_nothing(walker: Walker) -> None:
+    walker.begin()
+    with pytest.raises(Refused, match="first operation"):
+        walker.driver.back("walk")
+    walker.arrived(0, "refused")
+    walker.step("into")

@@ -8,7 +8,7 @@ from textual.app import App
 
 from backprop_tui.debugger.view import Stop, View, Window
 from backprop_tui.panes.network import NetworkPane
-from backprop_tui.panes.parameters import ParametersPane
+from backprop_tui.panes.parameters import Choice, ParametersPane
 from support.update_views import NAMES, before, big, row, tensor, update_views
 
 
@@ -18,13 +18,9 @@ class Harness(App[None]):
     def __init__(self, pane):
         super().__init__()
         self.pane = pane
-        self.chosen = []
 
     def compose(self):
         yield self.pane
-
-    def on_parameters_pane_chosen(self, event):
-        self.chosen.append((event.name, event.index))
 
 
 def text_of(pane):
@@ -103,14 +99,19 @@ async def test_enter_shows_weights_as_shades():
         assert "+█" not in text_of(pane)
 
 
-async def test_the_cursor_of_the_table_posts_what_is_chosen():
-    app = Harness(ParametersPane())
-    async with app.run_test(size=(100, 12)) as pilot:
-        app.pane.show(before("backward"))
-        app.pane.focus()
+async def test_the_cursor_of_the_table_chooses_a_number():
+    pane = ParametersPane()
+    async with Harness(pane).run_test(size=(100, 12)) as pilot:
+        assert pane.chosen() is None
+        pane.show(before("backward"))
+        pane.focus()
+        assert pane.chosen() == Choice(NAMES[0], "value", (0, 0))
         await pilot.press("down", "down", "end")
-        await pilot.click(app.pane, offset=(5, 3))
-    assert app.chosen == [(NAMES[0], (0, 1)), (NAMES[0], (1, 0)), (NAMES[1], (0, 1)), (NAMES[0], (0, 1))]
+        assert pane.chosen() == Choice(NAMES[1], "value", (0, 1))
+        await pilot.click(pane, offset=(5, 3))
+        assert pane.chosen() == Choice(NAMES[0], "value", (0, 1))
+        await pilot.press("enter", "a", "down")
+        assert pane.chosen() == Choice(NAMES[0], "grad", (1, 1))
 
 
 async def test_the_table_scrolls_to_what_changed():

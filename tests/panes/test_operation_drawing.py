@@ -19,15 +19,15 @@ def lines(position, width=50, height=14):
 def of(record, **options):
     told = ("done", {"level": "operation", **record}, ())
     view = View("stopped", "a.py")
-    return [plain(line).rstrip() for line in operation.section(told, view, options.get("width", 60), 40)]
+    return [plain(line).rstrip() for line in operation.section(told, view, options.get("width", 60))]
 
 
 def test_a_node_shows_what_arrives_and_what_it_passes_on():
     shown = lines(13)
 
     assert shown[0] == "done AbsBackward0  ← backward"
-    assert "∂L/∂out  1                               float32 1" in shown
-    assert "∂L/∂in   −1                              float32 1" in shown
+    assert "∂L/∂out  1                             float32 [1]" in shown
+    assert "∂L/∂in   −1                            float32 [1]" in shown
 
 
 def test_an_accumulate_is_a_sum():
@@ -115,8 +115,8 @@ def test_a_node_names_the_operation_that_it_undoes():
     forward = {"kind": "op", "name": "relu", "time": [0, 4], "line": 12}
     node = {"kind": "node", "name": "ReluBackward0", "origin": [0, 4]}
 
-    assert operation.made_by(node, [forward]) == [operation.Entry("made by", "relu, line 12")]
-    assert operation.made_by(node, []) == []
+    assert operation.made_by(node, [forward]) == " through relu, line 12"
+    assert operation.made_by(node, []) == ""
 
 
 def test_a_crash_is_told_in_full():
@@ -126,3 +126,44 @@ def test_a_crash_is_told_in_full():
     text = " ".join(plain(line) for line in operation.draw(view, 30, 10))
 
     assert text.count("long") == 20
+
+
+def of_stop(stop, height, records=(), status="stopped", width=58):
+    view = View(status, "a.py", stop, tuple(records))
+    return [plain(line).rstrip() for line in operation.draw(view, width, height)]
+
+
+def test_of_a_batch_put_together_the_result_is_seen():
+    infos = [tensor(float(number)) for number in range(64)]
+    shown = of({"kind": "op", "name": "stack", "inputs": infos, "outputs": [tensor([1.0] * 4)]})
+
+    assert [line.split()[:2] for line in shown[-5:-1]] == [["in", "1"], ["in", "2"], ["in", "3"], ["in", "…"]]
+    assert shown[-2].endswith("61 more")
+    assert shown[-1].startswith("out   [1 1 1 1]")
+
+
+def test_sentences_are_not_cut_while_there_is_room_without_the_free_line():
+    node = {"kind": "node", "level": "operation", "name": "MulBackward0", "depth": 1}
+    done = {**node, "grad_outputs": [tensor(1.0)], "grad_inputs": [tensor(2.0)]}
+    coming = {**node, "grad_outputs": [tensor(2.0)]}
+    stop = Stop((0, 1), 1, 2, "step", next=coming, last=done)
+
+    for height in (8, 7):
+        text = of_stop(stop, height, [done])
+        assert "…" not in " ".join(text)
+        assert ("" in text) == (height == 8)
+        assert sum("the chain rule." in line for line in text) == 1, "what both do is said once"
+
+
+def test_after_a_run_at_full_speed_no_old_operation_is_shown_as_done():
+    old = {"kind": "op", "level": "operation", "name": "stack", "depth": 0}
+    stop = Stop((46, 1), 23, 1, "finished", last=old)
+
+    assert not any("stack" in line for line in of_stop(stop, 12, status="finished"))
+    assert any("stack" in line for line in of_stop(stop, 12, [old], status="finished"))
+
+
+def test_the_length_of_a_vector_does_not_read_like_its_value():
+    large = {"shape": [64], "dtype": "float32", "values": None, "norm": 3.5}
+
+    assert any("float32 [64] · norm 3.5" in line for line in of({"kind": "op", "name": "a", "outputs": [large]}))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.debugger.view import Stop, View
+from backprop_tui.debugger.view import Frame, Stop, View
 from backprop_tui.panes.drawing import program
 from backprop_tui.panes.drawing.text import plain
 from support.fake_session import FakeSession
@@ -78,9 +78,24 @@ def test_backward_lists_the_gradient_that_arrives_and_the_one_passed_on():
 def test_a_long_list_is_cut_around_the_next_operation_and_counts_what_is_left_out():
     rows = block(view_at(20), 32, height=12)
 
-    assert rows[1] == "         … 7 more above"
+    assert rows[1].split() == ["backward"], "what is open stays in sight"
+    assert rows[2] == "         ┊ 6 more"
     assert "       > ├ MmBackward0" in rows
-    assert len(rows) == 7
+    assert len(rows) == 8
+
+
+def test_deep_in_a_model_the_layers_around_the_next_operation_stay_in_sight():
+    def row(name, depth, **marks):
+        return program.Row("operation", 1, (("│ " * depth + "├ ", "dim"), (name, "")), **marks)
+
+    layers = [row(f"layer {number}", 0) for number in range(20)]
+    inside = [row(f"op {number}", 1) for number in range(9)]
+    rows = [row("encoder", 0, open=True), *layers, row("last", 0, open=True), *inside, row("here", 1, next=True)]
+
+    shown = [plain(row.pieces) for row in program.window(rows, 10)]
+
+    assert shown[:4] == ["├ encoder", "┊ 20 more", "├ last", "│ ┊ 4 more"]
+    assert shown[4:] == [f"│ ├ {name}" for name in ("op 4", "op 5", "op 6", "op 7", "op 8", "here")]
 
 
 def test_kernels_are_listed_only_while_one_is_inside_their_update():
@@ -131,6 +146,18 @@ def test_a_crash_stands_under_its_line_in_full():
     assert rows[2] == "     Traceback (most recent call last):"
 
 
+def test_a_crash_after_a_thousand_operations_leaves_its_line_on_the_screen():
+    many = [
+        {"kind": "op", "name": "mul", "level": "operation", "file": SCRIPT, "line": 9, "iteration": 1,
+         "depth": 0, "outputs": []}
+        for _ in range(1000)
+    ]  # fmt: skip
+    stop = Stop((0, 1000), 1, 1001, "crashed", last=many[-1], frames=(Frame(SCRIPT, 9, "f"),), error="E: no")
+    layout = program.lay_out(View("crashed", SCRIPT, stop, tuple(many)), SCRIPT, 40, 60, 18)
+
+    assert layout.row_of_next() - layout.row_of_line(9) < 18
+
+
 def test_nested_rows_keep_line_numbers_and_rows_in_step():
     layout = program.lay_out(view_at(14), SCRIPT, len(SOURCE), 60, 20)
 
@@ -152,6 +179,17 @@ def test_a_window_never_exceeds_its_room_and_holds_the_next_row(room, at):
     assert any(row.next for row in shown)
     hidden = sum(int(plain(row.pieces).split()[1]) for row in shown if row.kind == "more")
     assert hidden + sum(row.kind == "operation" for row in shown) == 30
+
+
+def test_a_long_line_can_be_scrolled_to_its_end():
+    source = (("result = ", ""), ("'漢字'", "string"), (" + the_end", ""))
+    row, gutter = program.Row("source", 3), program.Gutter(2, number=3)
+
+    shown = [plain(program.draw(row, source, gutter, {}, 20, shift)) for shift in (0, 8, 12)]
+
+    assert shown[0][5:] == "result = '漢字…"
+    assert shown[1][5:] == "‹'漢字' + the_…"
+    assert shown[2][5:] == "‹ ' + the_end", "half of a wide character is not shown"
 
 
 def test_a_narrow_pane_cuts_the_source_and_not_the_result():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.history import History
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.log import ChangeLog
@@ -48,7 +50,7 @@ class Driver:
         self, script: str | Path, *arguments: str, changes: tuple[tuple[str, Any], ...] = (), **more: Any
     ) -> Stop:
         """Run a script from its beginning to the first operation of its training loop."""
-        if self.view.status == "running":
+        with contextlib.suppress(Refused):
             self.pause()
         run = self.session.run_of_script
         run.forget()

@@ -14,7 +14,7 @@ from support.terminal import LEAVE_ALTERNATE, Terminal
 
 def main() -> int:
     with Terminal(command=sys.argv[1:], columns=120, rows=36) as terminal:
-        frame = terminal.wait_for("update.py", "linear1", seconds=60)
+        frame = terminal.wait_for("  stopped  ", "linear1", "zero_grad", seconds=60)
         print(frame)
         terminal.press(" ")
         terminal.wait(lambda text: text != frame)

@@ -115,7 +115,7 @@ def test_a_killed_debuggee_is_told_and_the_app_stays_usable() -> None:
         terminal.wait(ready)
         for pid in debuggees(terminal):
             os.kill(pid, signal.SIGKILL)
-        terminal.wait(lambda text: "killed" in text.lower() or "died" in text.lower())
+        terminal.wait_for("  died  ")
         terminal.press("q")
 
         assert terminal.wait_for_exit() == 0

@@ -77,6 +77,8 @@ class Record(TypedDict, total=False):
     outputs: list[TensorInfo]
     error: str
     """The exception, if the operation raised one."""
+    undescribed: str
+    """Why the tensors of this operation could not be described."""
     grad_outputs: list[TensorInfo | None]
     grad_inputs: list[TensorInfo | None]
     origin: list[int] | None
@@ -91,7 +93,8 @@ class Record(TypedDict, total=False):
     optimizer: str
     state: dict[str, StateChange]
     scheduler: str
-    last_epoch: int
+    last_epoch: int | None
+    """None for a ChainedScheduler, which has none."""
     lr_before: list[Any]
     lr_after: list[Any]
     value: Any

@@ -89,6 +89,8 @@ class Tracer:
             if message["reason"] == "refused":
                 self._fail(message["error"])
             else:
+                if self._first and self.options.level != "phase":
+                    self._say("no operation of torch was seen in this script")
                 self._end(message.get("exit_status") or 0)
         elif message["type"] == "progress":
             self._note(message)
@@ -108,7 +110,10 @@ class Tracer:
 
     def _note(self, message: Message) -> None:
         for sentence in message.get("notes", ()):
-            print(f"backprop-tui: {sentence}", file=sys.stderr)
+            self._say(sentence)
+
+    def _say(self, sentence: str) -> None:
+        print(f"backprop-tui: {sentence}", file=sys.stderr)
 
     def _end(self, status: int) -> None:
         if not self._ended.done():

@@ -40,6 +40,8 @@ class Alterations:
         self.inspection = inspection
         self.describe_next: Callable[[], Any] = lambda: None
         """The record of the operation that is about to run, as it is after a change."""
+        self.made = 0
+        """How many changes this process's state has taken in, those of the command line not counted."""
         self._pending: list[Message] = []
         self._makers: dict[str, Callable[[Any], Answer]] = {
             "zero_grad": self._zero_grad,
@@ -58,6 +60,7 @@ class Alterations:
         if any(op.kind == "step" for op in self.engine.open):
             raise ChangeError("not inside optimizer.step: step out of it first (f)")
         chip, sentence = self.make(message["kind"], message["value"])
+        self.made += 1
         return {"chip": chip, "message": sentence, "next": self.describe_next()}
 
     def make(self, kind: str, value: Any) -> Answer:
@@ -113,6 +116,7 @@ class Alterations:
             self.engine.quiet += 1
             try:
                 self.make(change["kind"], change["value"])
+                self.made += 1
             finally:
                 self.engine.quiet -= 1
         if not self._pending:

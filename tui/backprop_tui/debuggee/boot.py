@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -75,6 +76,7 @@ class Debuggee:
         self.engine.quiet -= 1
         self.engine.has_optimizer = lambda: bool(self.registry.optimizers())
         self.server.commands.update(self._commands())
+        self.server.changes_made = lambda: self.alterations.made
         self.alterations.describe_next = self.server.describe_next
         self.server.on_woken = lambda message: self.alterations.expect(message.get("changes", []))
         os.register_at_fork(after_in_child=self._forked)
@@ -103,7 +105,8 @@ class Debuggee:
     def _paused(self, *_: Any) -> None:
         """The debugger asks us to stop: at the next operation, or right here if it asks again."""
         engine = self.engine
-        if self.server.stopped:
+        clock = engine.clock
+        if self.server.stopped or not engine.gate.heeds_pause((clock.landmark, clock.operation)):
             return
         again = engine.gate.pause
         engine.gate.pause = engine.gate.armed = True
@@ -134,6 +137,8 @@ class Debuggee:
         _set_threads(woken.get("threads", 1), self.server.note)
         if script.get("folder"):
             os.chdir(script["folder"])
+        if self.checkpoints.output is not None:
+            _buffer_by_line()
         trace = woken.get("trace")
         if trace is not None:
             self._trace(trace)
@@ -168,6 +173,12 @@ class Debuggee:
             self.server.note("the script calls no loss function, so there was none to swap")
         reason = "crashed" if outcome.error else "finished"
         self.server.end(outcome.status, reason, outcome.error, outcome.line)
+
+
+def _buffer_by_line() -> None:
+    """As on a terminal: what was printed before a crash of the interpreter is not lost."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
 
 
 def _warm_up() -> None:

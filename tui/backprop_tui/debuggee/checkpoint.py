@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ class Checkpoints:
         self.output = output
         self.forking = False
         """A fork of ours is under way: hooks on fork need not disown the copy."""
+        self.token = 0
+        """That of the message which woke this process: it tells from which future a copy is."""
         self.troubles: list[str] = []
         """Sentences about what could not be set back when this copy was woken."""
 
@@ -38,18 +41,16 @@ class Checkpoints:
         before_fork()
         open_files = files.remember()
         with _default_sigchld():
-            self.forking = True
-            middle = os.fork()
+            middle = self._fork()
             if middle:
-                self.forking = False
                 os.waitpid(middle, 0)
                 return None
-            if os.fork():
+            if self._fork():
                 os._exit(0)
-            self.forking = False
         self.channel.close()
         self.channel.reconnect()
-        self.channel.send({"type": "hello", "role": "checkpoint", "pid": os.getpid(), **place})
+        hello = {"type": "hello", "role": "checkpoint", "pid": os.getpid(), "token": self.token}
+        self.channel.send(hello | place)
         return self.sleep(open_files)
 
     def sleep(self, open_files: dict[int, files.OpenFile]) -> dict[str, Any]:
@@ -71,8 +72,15 @@ class Checkpoints:
             return message
 
     def _fork(self) -> int:
+        """Fork a copy that goes on as this process would have.
+
+        Python's `random` reseeds itself in every forked child (Lib/random.py).
+        """
         self.forking = True
+        state = random.getstate()
         pid = os.fork()
+        if not pid:
+            random.setstate(state)
         self.forking = False
         return pid
 
@@ -87,7 +95,8 @@ class Checkpoints:
     def _wake(self, message: dict[str, Any], open_files: dict[int, files.OpenFile]) -> None:
         self.channel.close()
         self.channel.reconnect()
-        self.channel.send({"type": "hello", "role": "live", "pid": os.getpid(), "token": message["token"]})
+        self.token = message["token"]
+        self.channel.send({"type": "hello", "role": "live", "pid": os.getpid(), "token": self.token})
         self.troubles = files.reopen(open_files)
         if self.output is not None:
             self.output.redirect()

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from backprop_tui.protocol import TensorInfo, plain
 
@@ -18,6 +19,8 @@ def describe(tensor: torch.Tensor, name: str | None, limit: int = SMALL, full: b
 
     ``full`` asks for the summary, which reads every element.
     """
+    if is_lazy(tensor):
+        return _uninitialised(tensor, name)
     info: TensorInfo = {
         "name": name,
         "shape": list(tensor.shape),
@@ -31,6 +34,18 @@ def describe(tensor: torch.Tensor, name: str | None, limit: int = SMALL, full: b
     elif full:
         info.update(summary_of(tensor))
     return info
+
+
+def _uninitialised(tensor: torch.Tensor, name: str | None) -> TensorInfo:
+    """A parameter of a lazy module before its first call: it has no shape yet."""
+    return {
+        "name": name,
+        "shape": [],
+        "dtype": str(tensor.dtype)[6:],
+        "values": None,
+        "requires_grad": tensor.requires_grad,
+        "leaf": True,
+    }
 
 
 def values_of(tensor: torch.Tensor) -> Any:
@@ -56,11 +71,13 @@ def summary_of(tensor: torch.Tensor) -> TensorInfo:
         values = _dense(tensor)
         if not values.is_floating_point():
             values = values.to(torch.float64)
-        finite = values.isfinite()
-        bad = values.numel() - int(finite.sum())
-        kept = values[finite] if bad else values
-        low, high = (kept.min().item(), kept.max().item()) if kept.numel() else (math.nan, math.nan)
-        norm = values.to(torch.float64).norm().item()
+        low, high = (item.item() for item in values.aminmax())
+        bad = 0
+        if not (math.isfinite(low) and math.isfinite(high)):
+            kept = values[values.isfinite()]
+            bad = values.numel() - kept.numel()
+            low, high = (kept.min().item(), kept.max().item()) if kept.numel() else (math.nan, math.nan)
+        norm = torch.linalg.vector_norm(values, dtype=torch.float64).item()
     except (RuntimeError, NotImplementedError, TypeError):
         return {}
     return {"norm": plain(norm), "min": plain(low), "max": plain(high), "nonfinite": bad}
@@ -71,7 +88,7 @@ def scalar_of(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         if value.numel() != 1:
             return values_of(value)
-        return plain(value.detach().item())
+        return plain(values_of(value.detach().reshape(())))
     if isinstance(value, (int, float)):
         return plain(value)
     return None if value is None else str(value)

@@ -141,7 +141,9 @@ class Engine:
         elif self.open:
             op.module = self.open[-1].module
 
-    def _stop(self, op: Op | None, reason: str) -> None:
+    def _stop(self, op: Op, reason: str) -> None:
+        if op.file is None:
+            self._locate(op)
         self.quiet += 1
         try:
             self.on_stop(op, reason)

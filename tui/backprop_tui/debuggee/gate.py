@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,13 @@ from backprop_tui.protocol import KERNEL
 if TYPE_CHECKING:
     from backprop_tui.debuggee.op import Op
 
+Place = tuple[str | None, int | None, int]
+"""(file, line, iteration)"""
+
 _NEAR = 64
 """Operations."""
+_MOST_IGNORED = 100
+"""Requests to stop."""
 
 
 @dataclass
@@ -31,6 +37,8 @@ class Until:
     """Do not stop at `lines`; remember the times of the operations there."""
     iterations: int | None = None
     """End the run after so many iterations."""
+    interrupted: bool = False
+    """`time` is where a request to stop had to be obeyed because no operation came."""
 
 
 @dataclass
@@ -42,17 +50,30 @@ class Gate:
     pause: bool = False
     hits: list[list[int]] = field(default_factory=list)
     """Times collected at `lines`."""
-    _places: list[tuple[str | None, int | None]] = field(default_factory=list)
-    """Line of the last operation at each depth."""
+    _places: list[Place] = field(default_factory=list)
+    """Of the last operation at each depth."""
+    _ignored: int = 0
 
-    def arm(self, until: Until) -> None:
-        """Start a run."""
+    def arm(self, until: Until, here: Iterable[Op] = ()) -> None:
+        """Start a run. ``here``: the operations that are open, and the one before which we stand."""
         self.until = until
+        self._places = [_place(op) for op in here]
         self.pause = False
+        self._ignored = 0
         self.hits = []
         self.armed = bool(
             until.step or until.time or until.position or until.lines or until.iterations is not None
         )
+
+    def heeds_pause(self, now: tuple[int, int]) -> bool:
+        """Whether to obey a request to stop. On the way to where one was obeyed: when we are there,
+        or when too many have come."""
+        until = self.until
+        if until.interrupted and until.time is not None:
+            self._ignored += 1
+            self.pause = now >= until.time or self._ignored > _MOST_IGNORED
+            return self.pause
+        return True
 
     def wants(self, op: Op) -> str | None:
         """The reason to stop before ``op``, or None."""
@@ -92,18 +113,23 @@ class Gate:
         """Whether control has just come to a line of `lines`.
 
         Operations of one line in a row are one visit, also when it calls others in between
-        (``loss_fn(model(x))``) or when an operation inside belongs to the same line.
+        (``loss_fn(model(x))``) or when an operation inside belongs to the same line. In the next
+        iteration it is another one, so that a loop of one line is visited each time.
         """
-        place = (op.file, op.line)
+        place = _place(op)
         del self._places[op.depth + 1 :]
         known = place in self._places
         self._places[op.depth :] = [place]
-        if known or place not in self.until.lines:
+        if known or (op.file, op.line) not in self.until.lines:
             return False
         if self.until.collect:
             self.hits.append(op.time)
             return False
         return True
+
+
+def _place(op: Op) -> Place:
+    return (op.file, op.line, op.iteration)
 
 
 def until_from(message: dict[str, Any]) -> Until:
@@ -118,4 +144,5 @@ def until_from(message: dict[str, Any]) -> Until:
         lines=frozenset((file, line) for file, line in message.get("lines", ())),
         collect=bool(message.get("collect")),
         iterations=message.get("iterations"),
+        interrupted=bool(message.get("interrupted")),
     )

@@ -26,11 +26,13 @@ class Names:
     def __init__(self) -> None:
         self._known: dict[int, tuple[weakref.ref[Any], str]] = {}
         self._missing: set[int] = set()
+        self._held: dict[int, tuple[weakref.ref[Any], str]] | None = None
 
     def forget(self) -> None:
         """Variables may have been assigned since: look again for every name."""
         self._known.clear()
         self._missing.clear()
+        self._held = None
 
     def module(self, module: torch.nn.Module) -> str | None:
         """``model.linear1``, or None for a module that no variable leads to."""
@@ -47,7 +49,16 @@ class Names:
         known = self._known.get(id(tensor))
         if known is not None and known[0]() is tensor:
             return known[1]
-        return variable_name(tensor)
+        return variable_name(tensor) or self._held_name(tensor)
+
+    def _held_name(self, tensor: torch.Tensor) -> str | None:
+        """The name of a tensor in a list or an object: looked for once in each iteration."""
+        if self._held is None:
+            self._held = {}
+            for name, item in tensor_variables():
+                self._held.setdefault(id(item), (weakref.ref(item), name))
+        known = self._held.get(id(tensor))
+        return known[1] if known is not None and known[0]() is tensor else None
 
     def lasting_tensors(self) -> list[tuple[str, torch.Tensor]]:
         """Every parameter, leaf and buffer that has a name, in the order of the script's modules."""
@@ -71,11 +82,10 @@ class Names:
     def _scan(self) -> None:
         """Name every module, parameter and buffer that the frames' variables lead to."""
         self._known = {}
-        for frame in reversed(list(user_frames())):
-            for variables in _variables(frame):
-                for name, value in variables.items():
-                    if not name.startswith("__"):
-                        self._enter(name, value, _CONTAINER_DEPTH)
+        for variables in reversed(list(_scopes())):
+            for name, value in variables.items():
+                if not name.startswith("__"):
+                    self._enter(name, value, _CONTAINER_DEPTH)
 
     def _enter(self, name: str, value: Any, depth: int) -> None:
         if isinstance(value, torch.nn.Module):
@@ -118,6 +128,15 @@ def _variables(frame: FrameType) -> Iterator[dict[str, Any]]:
         yield dict(frame.f_globals)
 
 
+def _scopes() -> Iterator[dict[str, Any]]:
+    """The variables of the script's frames, innermost first; after its end those of its module."""
+    frame = None
+    for frame in user_frames():
+        yield from _variables(frame)
+    if frame is None:
+        yield dict(vars(sys.modules["__main__"]))
+
+
 def _items(value: Any) -> Iterator[tuple[str, Any]]:
     """What a container or an object of the script holds, with how it is written."""
     if isinstance(value, (list, tuple)):
@@ -140,33 +159,26 @@ def _from_script(kind: type) -> bool:
 
 
 def variable_name(tensor: torch.Tensor) -> str | None:
-    """The variable, attribute or list entry that is this very tensor, innermost frame first."""
+    """The variable that is this very tensor, innermost frame first."""
     for frame in user_frames():
-        for variables in _variables(frame):
+        for variables in (frame.f_locals, frame.f_globals):
             for name, value in variables.items():
                 if value is tensor:
                     return name
-        for name, value in frame.f_locals.items():
-            if name.startswith("__") or isinstance(value, (str, int, float, torch.Tensor, ModuleType, type)):
-                continue
-            for path, item in _items(value):
-                if item is tensor:
-                    return name + path
     return None
 
 
 def tensor_variables() -> Iterator[tuple[str, torch.Tensor]]:
     """Every tensor that a variable of the script's frames leads to, innermost frame first."""
     seen: set[int] = set()
-    for frame in user_frames():
-        for variables in _variables(frame):
-            for name, value in variables.items():
-                if name.startswith("__"):
-                    continue
-                for path, item in [("", value), *_items_of(value)]:
-                    if isinstance(item, torch.Tensor) and id(item) not in seen:
-                        seen.add(id(item))
-                        yield name + path, item
+    for variables in _scopes():
+        for name, value in variables.items():
+            if name.startswith("__"):
+                continue
+            for path, item in [("", value), *_items_of(value)]:
+                if isinstance(item, torch.Tensor) and id(item) not in seen:
+                    seen.add(id(item))
+                    yield name + path, item
 
 
 def _items_of(value: Any) -> Iterator[tuple[str, Any]]:

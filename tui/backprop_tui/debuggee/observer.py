@@ -160,7 +160,7 @@ def address_of(tensor: torch.Tensor) -> int:
     """Address of a tensor's storage, 0 where it has none."""
     try:
         return tensor.untyped_storage().data_ptr()
-    except (RuntimeError, NotImplementedError):
+    except (RuntimeError, NotImplementedError, ValueError):
         return 0
 
 

@@ -7,8 +7,9 @@ import ctypes
 import os
 import sys
 
-Mark = tuple[str, int] | None
-"""(path of this process's file, how many bytes it holds), None before it has one"""
+Mark = tuple[str, int, int] | None
+"""(path of this process's file, how many bytes it holds, how many had been printed before it had
+one), None before it has one"""
 
 
 class Output:
@@ -21,6 +22,8 @@ class Output:
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self._paths = ["", ""]
+        self._sizes = [0, 0]
+        self._before = [0, 0]
         self._libc = ctypes.CDLL(None)
 
     def redirect(self) -> None:
@@ -35,6 +38,8 @@ class Output:
         os.dup2(fd, stream + 1, inheritable=True)
         os.close(fd)
         self._paths[stream] = path
+        self._before[stream] += self._sizes[stream]
+        self._sizes[stream] = 0
 
     def flush(self) -> None:
         """Write out Python's and C's buffers."""
@@ -46,10 +51,12 @@ class Output:
     def marks(self) -> list[Mark]:
         """For stdout and stderr: what this process has printed until now."""
         self.flush()
-        return [self._mark(path) for path in self._paths]
+        return [self._mark(stream) for stream in (0, 1)]
 
-    def _mark(self, path: str) -> Mark:
+    def _mark(self, stream: int) -> Mark:
+        path = self._paths[stream]
         try:
-            return (path, os.stat(path).st_size)
+            size = self._sizes[stream] = os.stat(path).st_size
         except OSError:
             return None
+        return (path, size, self._before[stream])

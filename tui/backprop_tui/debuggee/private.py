@@ -94,12 +94,13 @@ def keep_l1_weight() -> None:
 
     @wraps(original)
     def l1_loss(input: Any, target: Any, *args: Any, weight: Any = None, **kwargs: Any) -> Any:
-        given_weight = weight is not None or len(args) > 3
-        if not given_weight or not torch._C._len_torch_function_stack():
+        if not torch._C._len_torch_function_stack():
             return original(input, target, *args, weight=weight, **kwargs)
-        given = (input, target, weight)
+        # The original would hand over the name `l1_loss`, which is now this function.
         handle: Any = torch.overrides.handle_torch_function
-        return handle(original, given, input, target, *args, weight=weight, **kwargs)
+        if weight is None:
+            return handle(original, (input, target), input, target, *args, **kwargs)
+        return handle(original, (input, target, weight), input, target, *args, weight=weight, **kwargs)
 
     F.l1_loss = l1_loss
 

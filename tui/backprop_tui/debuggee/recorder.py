@@ -85,6 +85,13 @@ class Recorder:
             "line": op.line,
             "module": op.module,
         }
+        try:
+            self._add_inputs(op, record, full)
+        except Exception as error:  # ours, not the script's: it must not see it
+            record["undescribed"] = _sentence(error)
+        return record
+
+    def _add_inputs(self, op: Op, record: Record, full: bool | None) -> None:
         if op.kind in ("node", "accumulate"):
             self._begun_node(op, record, full)
         elif op.kind in ("update", "clear"):
@@ -96,7 +103,6 @@ class Recorder:
             record["optimizer"] = op.name if op.kind == "step" else ""
         else:
             record["inputs"] = self.tensors(getattr(op.inputs, "arguments", op.inputs), full)
-        return record
 
     def _begun_node(self, op: Op, record: Record, full: bool | None) -> None:
         sequence, leaf, gradients = op.inputs
@@ -127,6 +133,13 @@ class Recorder:
     def completed_record(self, op: Op, results: Any, full: bool | None = None) -> Record:
         """The record of an operation that has run: ``begun`` and its results."""
         record = op.record if op.record is not None else self.begun(op, full)
+        try:
+            self._add_results(op, results, record, full)
+        except Exception as error:  # ours, not the script's: it must not see it
+            record["undescribed"] = _sentence(error)
+        return record
+
+    def _add_results(self, op: Op, results: Any, record: Record, full: bool | None) -> None:
         if op.kind == "node":
             record["grad_inputs"] = self.gradients(results, full)
         elif op.kind in ("accumulate", "clear"):
@@ -135,7 +148,7 @@ class Recorder:
         elif op.kind == "update":
             self._completed_update(op, record, full)
         elif op.kind == "schedule":
-            record["last_epoch"] = op.inputs.last_epoch
+            record["last_epoch"] = getattr(op.inputs, "last_epoch", None)
             record["lr_after"] = rates_of(op.inputs.optimizer)
         elif op.kind in ("step", "zero_grad", "backward"):
             pass
@@ -143,7 +156,6 @@ class Recorder:
             record["outputs"] = self.tensors(results, full)
         if op.kind in ("loss", "backward"):
             record["value"] = _scalar_result(op.inputs if op.kind == "backward" else results)
-        return record
 
     def _completed_update(self, op: Op, record: Record, full: bool | None) -> None:
         leaf, optimizer = op.inputs
@@ -188,6 +200,10 @@ class Recorder:
         if place < 0 or sequence >= self._origin_ops[place][0]:
             return None
         return self._origin_ops[place][1]
+
+
+def _sentence(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _scalar_result(value: Any) -> Any:

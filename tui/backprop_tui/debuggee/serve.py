@@ -28,6 +28,7 @@ class Server:
         """Makes the patches follow `Engine.observing`; only outside torch functions."""
         self.commands: dict[str, Callable[[Message], Any]] = {}
         """What can be asked at a stop besides going on: name to answer."""
+        self.changes_made: Callable[[], int] = lambda: 0
         self.on_woken: Callable[[Message], None] = lambda message: None
         self.notes: list[str] = []
         """Sentences for the user since the last message."""
@@ -138,10 +139,13 @@ class Server:
     def go(self, message: Message) -> None:
         """Take in how to go on."""
         engine = self.engine
-        engine.gate.arm(until_from(message))
+        here = [self._op] if self._stopped and self._op is not None else []
+        engine.gate.arm(until_from(message), engine.open + here)
         engine.recording = bool(message.get("record"))
         engine.locating = engine.recording or bool(message.get("lines"))
         engine.recorder.full_depth = message.get("full_depth", -1)
+        if not engine.recording:
+            engine.recorder.last = None
         self._ranges = [(first, last) for first, last in message.get("observe", [[0, None]])]
         self._checkpoint_at = frozenset(message.get("checkpoint_at", ()))
         self._automatic = bool(message.get("automatic"))
@@ -164,6 +168,8 @@ class Server:
         engine = self.engine
         coming = engine.clock.iteration + 1
         engine.observing = engine.gate.pause or self.observes(coming)
+        if not engine.observing:
+            engine.recorder.last = None
         if coming in self._checkpoint_at or (self._automatic and perf_counter() >= self._next_checkpoint):
             woken = self._checkpoint()
             if woken is not None:
@@ -185,7 +191,8 @@ class Server:
         engine, begun = self.engine, perf_counter()
         clock = engine.clock
         place = {"time": [clock.landmark, clock.operation], "iteration": clock.iteration + clock.over}
-        if self._stopped:
+        place["changes"] = self.changes_made()
+        if self._stopped and self._op is not None:
             place["time"] = [clock.landmark, max(clock.operation - 1, 0)]
         woken = self.checkpoints.take(place, self.report)
         if woken is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ class Entry:
     chip: str
     time: Time
     iteration: int
+    number: int
+    """Of the operation before which it was made, in its iteration."""
 
     def message(self) -> dict[str, Any]:
         """As a replay wants it."""
@@ -29,21 +32,21 @@ class ChangeLog:
 
     def __init__(self, first: tuple[tuple[str, Any], ...] = ()) -> None:
         """``first``: (kind, value) of changes in force from the beginning, which nothing undoes."""
-        self._first = [Entry(kind, value, chip_of(kind, value), (0, 0), 0) for kind, value in first]
+        self._first = [Entry(kind, value, chip_of(kind, value), (0, 0), 0, 0) for kind, value in first]
         self.entries: list[Entry] = []
 
-    def add(self, kind: str, value: Any, chip: str, time: Time, iteration: int) -> None:
-        """A change was made."""
-        self.entries.append(Entry(kind, value, chip, time, iteration))
+    def add(self, kind: str, value: Any, chip: str, time: Time, place: tuple[int, int]) -> None:
+        """A change was made; ``place``: iteration and number of the operation that comes next."""
+        self.entries.append(Entry(kind, value, chip, time, *place))
 
     def after(self, count: int) -> list[Entry]:
         """The changes that a state which has taken in ``count`` of them lacks."""
         return self.entries[count:]
 
-    def cut(self, time: Time) -> list[Entry]:
-        """Undo the changes made after a time; returns them."""
-        undone = [entry for entry in self.entries if entry.time > time]
-        self.entries = [entry for entry in self.entries if entry.time <= time]
+    def cut(self, stays: Callable[[Entry], bool]) -> list[Entry]:
+        """Undo the changes that do not stay; returns them."""
+        undone = [entry for entry in self.entries if not stays(entry)]
+        self.entries = [entry for entry in self.entries if stays(entry)]
         return undone
 
     def chips(self) -> tuple[Change, ...]:
@@ -63,7 +66,9 @@ def chip_of(kind: str, value: Any) -> str:
     if kind == "loss":
         return " ".join(["loss", *(word for word in (value["name"], value["reduction"]) if word)])
     if kind == "set":
-        return f"{value['name']}[{','.join(map(str, value['index']))}] = {value['to']}"
+        part = ".grad" if value.get("attr") == "grad" else ""
+        where = f"[{','.join(map(str, value['index']))}]" if value["index"] else ""
+        return f"{value['name']}{part}{where} = {value['to']}"
     if kind == "backward_gradient":
         return "backward(gradient=loss)" if value else ""
     if kind == "optimizer":

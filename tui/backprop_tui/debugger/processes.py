@@ -61,7 +61,7 @@ class Processes:
         self,
         program: Program,
         on_message: Callable[[Message], None],
-        on_death: Callable[[int | None], None],
+        on_death: Callable[[int, int | None], None],
     ) -> None:
         self.program = program
         self.on_message = on_message
@@ -70,8 +70,6 @@ class Processes:
         self.root: Peer | None = None
         self.live: Peer | None = None
         self.checkpoints: list[Checkpoint] = []
-        self.changes_taken = 0
-        """How many changes the live process's state has taken in."""
         self.cursor: Callable[[], Time] = lambda: START
         self._parent: Peer | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -121,12 +119,18 @@ class Processes:
                 peer.close()
 
     def _enter(self, peer: Peer) -> None:
-        """A new checkpoint; one of the same time is replaced by it."""
+        """A new checkpoint; one of the same time is replaced by it.
+
+        One that a former live process made comes too late: what it knows may have been undone.
+        """
+        if peer.hello["token"] != self._token:
+            peer.close()
+            return
         landmark, operation = peer.hello["time"]
         time = (landmark, operation)
         for twin in [place for place in self.checkpoints if place.time == time]:
             self.drop(twin)
-        self.checkpoints.append(Checkpoint(time, peer.hello["iteration"], self.changes_taken, peer=peer))
+        self.checkpoints.append(Checkpoint(time, peer.hello["iteration"], peer.hello["changes"], peer=peer))
         self._thin()
 
     def _thin(self) -> None:
@@ -186,7 +190,6 @@ class Processes:
         if old is not None:
             old.close()
         self._parent = place.peer
-        self.changes_taken = place.changes
         place.peer.send(message)
         await future
 
@@ -213,7 +216,7 @@ class Processes:
         self.checkpoints = [place for place in self.checkpoints if place.peer is not peer]
 
     async def _report_death(self, pid: int) -> None:
-        self.on_death(await self._deaths.status(pid))
+        self.on_death(pid, await self._deaths.status(pid))
 
     def signal_live(self) -> None:
         """Ask the live process to stop."""

@@ -27,6 +27,11 @@ EVERYTHING: list[list[int | None]] = [[0, None]]
 """Iterations to observe: all."""
 NEVER: Time = (10**9, 0)
 BEFORE_ALL: Time = (-1, 0)
+_NUDGE_EVERY = 0.1
+"""Seconds."""
+
+_CLOSE = 5_000
+"""Landmarks."""
 
 Lines = frozenset[tuple[str, int]]
 
@@ -38,11 +43,19 @@ class Target:
     iteration: int
     time: Time | None = None
     number: int | None = None
+    interrupted: bool = False
+    """No operation comes at that time: a pause had to stop the script where it was."""
+
+    def comes_after(self, entry: Entry) -> bool:
+        """Whether a change was made before we are there, or right there."""
+        if self.time is not None:
+            return entry.time <= self.time
+        return (entry.iteration, entry.number) <= (self.iteration, self.number or 1)
 
     def condition(self) -> Message:
         """As the debuggee wants it."""
         if self.time is not None:
-            return {"time": list(self.time)}
+            return {"time": list(self.time), "interrupted": self.interrupted}
         return {"position": [self.iteration, self.number]}
 
 
@@ -64,10 +77,14 @@ class Run:
         """The last stop; the script stands there unless it runs."""
         self.on_note: Callable[[str], None] = lambda sentence: None
         self.on_progress: Callable[[Message], None] = lambda message: None
+        self.on_death: Callable[[], None] = lambda: None
+        """Called if the process dies while nothing runs."""
         self.on_undone: Callable[[list[Entry]], None] = lambda entries: None
         self.processes.cursor = self.cursor
         self._arrival: asyncio.Future[Stop] | None = None
         self._hits: list[Time] = []
+        self._told = False
+        """That a replay differs from what it replays was said, on the present way."""
         self._gap: Callable[[Stop], Time] | None = None
         """After a run that was not observed all along: from when on it was, given its stop."""
 
@@ -89,7 +106,7 @@ class Run:
         """Let the live process go on and wait for its stop."""
         message = {"do": "go", "record": True, "observe": EVERYTHING, "automatic": True, **message}
         message["details"] = self.with_details
-        self._gap = self._gap_of(message["observe"])
+        self._gap = self._gap_of(message["observe"], message["record"])
         arrival = self._expect()
         self.processes.send(message)
         return await arrival
@@ -98,14 +115,12 @@ class Run:
         self._arrival = asyncio.get_running_loop().create_future()
         return self._arrival
 
-    def _gap_of(self, observe: list[list[int | None]]) -> Callable[[Stop], Time] | None:
+    def _gap_of(self, observe: list[list[int | None]], record: bool) -> Callable[[Stop], Time] | None:
         starts = self.history.starts
-        if observe == EVERYTHING:
-            return None
         first = observe[0][0] if observe else None
-        if first is not None:
-            return lambda stop: starts.of(first)
-        return lambda stop: starts.of(stop.iteration) if stop.observing else stop.time
+        if not record or first is None:
+            return lambda stop: stop.time
+        return None if observe == EVERYTHING else lambda stop: starts.of(first)
 
     # backwards
     async def go_back(self, target: Target, observe_from: int | None = None, undo: bool = True) -> Stop:
@@ -118,7 +133,7 @@ class Run:
         first = first if first > 1 else 0  # no landmark lies between the iterations 0 and 1
         limit = target.time if target.time is not None else self.history.starts.of(target.iteration)
         if undo:
-            self.undo_after(limit)
+            self.undo(target.comes_after)
         begin = self.history.starts.of(first) if first else START
         near = self.processes.nearest(limit)
         known = self.trail.since <= begin and self.trail.since <= near.time <= self.cursor()
@@ -146,6 +161,7 @@ class Run:
 
     async def _wake(self, base: Checkpoint, go: Message, pending: list[Entry]) -> Stop:
         self._gap = None
+        self._told = False
         self.history.cut(base.time)
         self.conversation.abandon()
         arrival = self._expect()
@@ -155,8 +171,15 @@ class Run:
         except ConnectionError:
             arrival.cancel()
             raise Refused("the checkpoint to start from is gone: try again") from None
-        self.processes.changes_taken = len(self.log.entries)
+        while go.get("interrupted") and not arrival.done():
+            self.processes.signal_live()
+            await asyncio.wait([arrival], timeout=_NUDGE_EVERY)
         return await arrival
+
+    def close_behind(self, stop: Stop) -> bool:
+        """Whether the iteration before a stop can be run again quickly."""
+        begin = self.history.starts.of(max(stop.iteration - 1, 0))
+        return begin[0] - self.processes.nearest(begin).time[0] < _CLOSE
 
     async def look_further_back(self) -> Stop:
         """Come here again, observing from earlier on: then it is known what was before."""
@@ -164,7 +187,8 @@ class Run:
         assert stop is not None
         over = stop.reason in ("finished", "crashed")
         first = min(self.history.starts.of_landmark(self.trail.since[0]), stop.iteration) - 1
-        target = Target(stop.iteration, time=NEVER if over else stop.time)
+        interrupted = not over and stop.next is None
+        target = Target(stop.iteration, time=NEVER if over else stop.time, interrupted=interrupted)
         return await self.go_back(target, max(first, 0), undo=not over)
 
     async def revive(self) -> Stop:
@@ -182,13 +206,16 @@ class Run:
         Searched from checkpoint to checkpoint backwards. The live process is lost on the way: the
         caller must travel somewhere afterwards.
         """
-        cursor = end = self.cursor()
-        while end > START and lines:
-            base = self.processes.nearest((end[0], end[1] - 1) if end[1] else (end[0] - 1, NEVER[0]))
+        cursor = end = reached = self.cursor()
+        while reached > START and lines:
+            before = (reached[0], reached[1] - 1) if reached[1] else (reached[0] - 1, NEVER[0])
+            base = self.processes.nearest(before)
             visits = [visit for visit in await self._visits(base, end, lines) if visit < cursor]
             if visits:
                 return visits[-1]
-            end = base.time
+            reached = base.time
+            # A copy that stands before an operation is not asked about that one: its predecessor is.
+            end = (reached[0], reached[1] + 1)
         return None
 
     async def _visits(self, base: Checkpoint, end: Time, lines: Lines) -> list[Time]:
@@ -204,12 +231,13 @@ class Run:
         return self._hits
 
     # changes
-    def undo_after(self, time: Time) -> None:
-        """Changes made after a time are undone, and with them every state that knows of them."""
-        undone = self.log.cut(time)
+    def undo(self, stays: Callable[[Entry], bool]) -> None:
+        """The other changes are undone, and with them every state that knows of them."""
+        undone = self.log.cut(stays)
         if undone:
-            self.processes.drop_after(time, len(self.log.entries))
-            self.history.digests.cut(time[0])
+            first = undone[0].time
+            self.processes.drop_after(first, len(self.log.entries))
+            self.history.digests.cut(first[0])
             self.on_undone(undone)
 
     def changed(self, kind: str, value: Any, chip: str) -> None:
@@ -218,12 +246,11 @@ class Run:
         time = self.stop.time
         self.processes.drop_after(time, len(self.log.entries))
         self.history.digests.cut(time[0])
-        self.log.add(kind, value, chip, time, self.stop.iteration)
-        self.processes.changes_taken = len(self.log.entries)
+        self.log.add(kind, value, chip, time, (self.stop.iteration, self.stop.number))
 
     def forget(self) -> None:
         """Start over: no change, no checkpoint but the root."""
-        self.undo_after(BEFORE_ALL)
+        self.undo(lambda entry: False)
         self.processes.drop_after(BEFORE_ALL, 0)
         self.history.cut(START)
 
@@ -237,7 +264,8 @@ class Run:
         self.trail.thin()
         for note in message.get("notes", ()):
             self.on_note(note)
-        if different is not None:
+        if different is not None and not self._told:
+            self._told = True
             iteration = self.history.starts.of_landmark(different - 1)
             self.on_note(f"this script is not deterministic from here (iteration {iteration})")
         if message["type"] == "progress":
@@ -260,12 +288,16 @@ class Run:
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(stop)
 
-    def _died(self, status: int | None) -> None:
-        """The live process ended without saying so."""
+    def _died(self, pid: int, status: int | None) -> None:
+        """The live process ended without saying so. What it had printed is in its files."""
         self.conversation.abandon()
+        self.history.printed.read_rest(pid, self.cursor())
         how = "for an unknown reason" if status is None else f"with exit status {status}"
         if status is not None and status < 0:
             how = f"by signal {-status}"
         self.on_note(f"the script's process ended {how}: backspace goes back")
+        waited_for = self.under_way is not None
         stop = self.stop or Stop(START, 0, 1, "died")
         self._arrive(replace(stop, reason="died", exit_status=status))
+        if not waited_for:
+            self.on_death()

@@ -59,6 +59,7 @@ class Session:
         self.run_of_script.on_note = lambda sentence: self._publish(message=sentence)
         self.run_of_script.on_progress = self._progressed
         self.run_of_script.on_undone = self._undone
+        self.run_of_script.on_death = self._died_idle
 
     # life
     async def start(self) -> None:
@@ -96,10 +97,11 @@ class Session:
         if self.view.status == "died":
             return await run.revive()
         depth = stop.next["depth"] if stop.next is not None else 0
-        target = back_target(run.trail, stop.time, depth, how)
+        kernel = stop.next is not None and stop.next["level"] == KERNEL
+        target = back_target(run.trail, stop.time, depth, how, kernel)
         while target is None and run.trail.since > START:
             stop = await run.look_further_back()
-            target = back_target(run.trail, stop.time, depth, how)
+            target = back_target(run.trail, stop.time, depth, how, kernel)
         if target is None:
             raise Refused("this is the first operation of the script")
         return await run.go_back(Target(target["iteration"], time=time_of(target)))
@@ -114,7 +116,7 @@ class Session:
             return
         self._not_over()
         full_speed = {"observe": [], "record": False}
-        self._start(self.run_of_script.go({"lines": _listed(lines)} if lines else full_speed))
+        self._start(self._to_breakpoint(lines) if lines else self.run_of_script.go(full_speed))
 
     async def run_to_line(self, file: str, line: int, backwards: bool = False) -> None:
         """Run to the next (last) operation of a line."""
@@ -124,14 +126,24 @@ class Session:
             self._start(self._back_to(lines))
             return
         self._not_over()
-        self._start(self.run_of_script.go({"lines": _listed(lines)}))
+        self._start(self._to_breakpoint(lines))
+
+    async def _to_breakpoint(self, lines: frozenset[tuple[str, int]]) -> Stop:
+        """Observe without recording, which is quick, and record only the last iteration."""
+        stop = await self.run_of_script.go({"lines": _listed(lines), "record": False})
+        if stop.reason != "breakpoint" or not self.run_of_script.close_behind(stop):
+            return stop
+        here = Target(stop.iteration, time=stop.time)
+        return replace(await self.run_of_script.go_back(here, undo=False), reason="breakpoint")
 
     async def _back_to(self, lines: frozenset[tuple[str, int]]) -> Stop:
         run = self.run_of_script
         visit = await run.last_visit(lines)
         if visit is None:
             return await run.go_back(Target(0, time=START))
-        return await run.go_back(Target(run.history.starts.of_landmark(visit[0]), time=visit))
+        # A scheduler's step comes after a landmark and still belongs to the iteration before it.
+        iteration = run.history.starts.of_landmark(max(visit[0] - 1, 0))
+        return await run.go_back(Target(iteration, time=visit))
 
     async def pause(self) -> None:
         """Stop a running debuggee at its next operation, or where it is if none comes."""
@@ -156,7 +168,7 @@ class Session:
         if self.view.status == "stopped" and (iteration, number) > (stop.iteration, stop.number):
             near = iteration <= stop.iteration + 1
             observe = EVERYTHING if near else [[iteration - 1, None]]
-            self._start(self.run_of_script.go({**target.condition(), "observe": observe}))
+            await self._alone(self.run_of_script.go({**target.condition(), "observe": observe}))
         else:
             await self._alone(self.run_of_script.go_back(target))
 
@@ -321,6 +333,11 @@ class Session:
             message=f"undone, because we went back to before it: {chips}",
         )
 
+    def _died_idle(self) -> None:
+        """The debuggee was killed while it stood still."""
+        if self.run_of_script.stop is not None:
+            self._show(self.run_of_script.stop)
+
     def _show_running(self) -> None:
         if self._busy and self.view.status != "running":
             self._publish(status="running")
@@ -365,6 +382,6 @@ def _step_message(how: How, stop: Stop) -> Message:
     return {
         "step": True,
         "max_depth": limit,
-        "kernels": how == "into" or following["level"] == KERNEL,
+        "kernels": how == "into" or (how != "walk" and following["level"] == KERNEL),
         "full_depth": NEVER[0] if limit is None else limit,
     }

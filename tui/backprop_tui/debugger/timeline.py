@@ -90,21 +90,19 @@ class Trail:
         return best
 
 
-def back_target(trail: Trail, cursor: Time, depth: int, how: str) -> Record | None:
+def back_target(trail: Trail, cursor: Time, depth: int, how: str, from_kernel: bool = False) -> Record | None:
     """Where a step backwards leads: None if it lies before what the trail knows.
 
     walk and into go to the operation before; over to the one before on the same level or above it,
-    so that what it contains is undone as a whole; out to the beginning of what contains us.
+    so that what it contains is undone as a whole; out to the beginning of what contains us. These
+    two see kernels only when they start from one.
     """
     if how == "walk":
         return trail.before(cursor, None, False)
     if how == "into":
         return trail.before(cursor, None, True)
-    if how == "over":
-        return trail.before(cursor, depth, depth > 0)
-    if depth > 0:
-        return trail.before(cursor, depth - 1, True)
-    return trail.before(cursor, 0, False)
+    limit = max(depth - 1, 0) if how == "out" else depth
+    return trail.before(cursor, limit, from_kernel)
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,7 @@ class Digests:
 
     def cut(self, landmark: int) -> None:
         """The future after a landmark is another one now."""
-        del self._known[landmark:]
+        del self._known[max(landmark, 0) :]
 
     def at(self, landmark: int) -> int | None:
         """The digest of a landmark, None if it has not been reached."""

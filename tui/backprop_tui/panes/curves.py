@@ -46,6 +46,10 @@ class CurvesPane(PicturePane):
         """What is to be drawn, for a plot of so many columns."""
         raise NotImplementedError
 
+    def told(self) -> tuple[str, str]:
+        """What stands in the place of the plot while there is none."""
+        return self.EMPTY
+
     def legend(self, width: int) -> list[Line]:
         """Lines below the plot."""
         raise NotImplementedError
@@ -68,14 +72,14 @@ class CurvesPane(PicturePane):
         legend = self.legend(size.width)[: max(0, size.height - 4)]
         plot = plot_lines(self.curves(size.width), size.width, size.height - len(legend), self.log_scale)
         self._drawn = [*plot, *legend] if plot else self._without_plot(size)
-        self.virtual_size = size
-        self.refresh()
+        self.hold(size.height)
+        self.repaint()
 
     def _without_plot(self, size: Size) -> list[Line | Pieces]:
         legend = self.legend(size.width)
         if legend:
             return [*legend]
-        first, second = self.EMPTY
+        first, second = self.told()
         told = [*wrapped(first, size.width, "title"), *wrapped(second, size.width, "dim")]
         return [*told[: size.height]]
 

@@ -32,20 +32,33 @@ that calls it.
         "No loss yet.",
         "A point is added each time the script calls backward.",
     )
+    PENDING = "Its point is added when backward has passed."
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self.border_title = "loss"
+        self.entitle("loss")
         self._history: History[LossPoint] = History(_split)
+        self._pending: object = None
+        """The value of a loss that backward has not passed through yet."""
 
     def take(self, view: View) -> bool:
         """Append the new points; the title has the last one."""
         changed = self._history.update(view.losses)
-        self.border_title = "loss"
-        if view.losses:
-            last = view.losses[-1]
-            self.border_title = f"loss {_number(last['value'])} · iteration {last['iteration']}"
+        last = view.losses[-1] if view.losses else None
+        pending = pending_loss(view)
+        changed = changed or pending != self._pending
+        self._pending = pending
+        if pending is not None:
+            self.entitle(f"loss {_number(pending)} · pending")
+        else:
+            self.entitle(f"loss {_number(last['value'])} · iteration {last['iteration']}" if last else "loss")
         return changed
+
+    def told(self) -> tuple[str, str]:
+        """What stands in the place of the plot."""
+        if self._pending is None:
+            return self.EMPTY
+        return (f"A loss of {_number(self._pending)} has been computed.", self.PENDING)
 
     def curves(self, columns: int) -> list[Curve]:
         """One per call site, the first in dots, the others in letters."""
@@ -77,6 +90,16 @@ that calls it.
         if self.log_scale and self._history.series:
             lines.append([("logarithmic scale", "dim")])
         return lines
+
+
+def pending_loss(view: View) -> object:
+    """The value of the last loss that was computed since the last backward, or that backward starts from."""
+    if view.stop is None:
+        return None
+    present = [*view.records, *view.stop.open]
+    since = [record for record in present if record.get("time", [0])[0] == view.stop.time[0]]
+    values = (record.get("value") for record in reversed(since) if record["kind"] in ("loss", "backward"))
+    return next((value for value in values if value is not None), None)
 
 
 def _number(value: object) -> str:

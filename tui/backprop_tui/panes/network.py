@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from textual import work
 from textual.binding import Binding
-from textual.geometry import Size
 
 from backprop_tui.debugger.view import View, Window
 from backprop_tui.panes.drawing.canvas import Line, fitted
@@ -72,7 +71,7 @@ The network as the script ran it, and the gradient on its way back.
         self, fetch: Fetch | None = None, *, id: str | None = None, classes: str | None = None
     ) -> None:
         super().__init__(id=id, classes=classes)
-        self.border_title = "network"
+        self.entitle("network")
         self.fetch = fetch
         """Reads a window of a weight that is too large to be part of a view."""
         self._view: View | None = None
@@ -131,10 +130,10 @@ The network as the script ran it, and the gradient on its way back.
             self._draw_list(size.width, size.height)
         else:
             self._draw_empty(size.width)
-        self.virtual_size = Size(size.width, len(self._drawn))
+        self.hold(len(self._drawn), growing=True)
         self._say(picture is not None)
         self._reveal()
-        self.refresh()
+        self.repaint()
 
     def _draw_empty(self, width: int) -> None:
         running = self._view is not None and self._view.status == "running"
@@ -170,8 +169,8 @@ The network as the script ran it, and the gradient on its way back.
             notes.append("no forward pass yet")
         examples = self._chain.start.examples if picture and self._chain else 1
         if examples > 1:
-            notes.append(f"example {self._example + 1} of {examples}  \\[ ]")
-        self.border_subtitle = " · ".join(notes)
+            notes.append(f"example {self._example + 1} of {examples}  [ ]")
+        self.entitle("network", " · ".join(notes))
 
     # ---- the row that matters
 
@@ -208,7 +207,7 @@ The network as the script ran it, and the gradient on its way back.
         current = self._current()
         self._cursor = max(0, min(len(self._rows) - 1, (current if current is not None else -1) + by))
         self._reveal()
-        self.refresh()
+        self.repaint()
 
     def action_page(self, direction: int) -> None:
         """Choose the row a page away."""

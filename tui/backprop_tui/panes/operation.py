@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from textual.geometry import Size
-
 from backprop_tui.debugger.view import View
 from backprop_tui.panes.drawing.operation import draw
 from backprop_tui.panes.drawing.text import Pieces
@@ -25,6 +23,7 @@ shapes and dtypes, and one sentence on what such an operation does.
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
+        self.entitle("this operation")
         self._view: View | None = None
         self._drawn: list[Pieces] = []
 
@@ -44,8 +43,8 @@ shapes and dtypes, and one sentence on what such an operation does.
             return
         size = self.scrollable_content_region.size
         self._drawn = draw(self._view, max(8, size.width), size.height)
-        self.virtual_size = Size(size.width, len(self._drawn))
-        self.refresh()
+        self.hold(len(self._drawn))
+        self.repaint()
 
     def pieces_at(self, y: int, width: int) -> Pieces:
         """Line `y` as drawn for the present size."""

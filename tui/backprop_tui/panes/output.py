@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from textual.geometry import Size
-
 from backprop_tui.debugger.view import OutputChunk, View
 from backprop_tui.panes.drawing.output import Tail, draw, tail
 from backprop_tui.panes.drawing.text import Pieces
@@ -22,6 +20,7 @@ What the script printed, up to the present time: stepping back takes lines away 
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
+        self.entitle("output")
         self._chunks: tuple[OutputChunk, ...] = ()
         self._tail = Tail((), 0)
 
@@ -41,8 +40,8 @@ What the script printed, up to the present time: stepping back takes lines away 
 
     def _measure(self) -> None:
         lines = len(self._tail.lines) + bool(self._tail.above)
-        self.virtual_size = Size(self.scrollable_content_region.width, max(1, lines))
-        self.refresh()
+        self.hold(lines)
+        self.repaint()
 
     def pieces_at(self, y: int, width: int) -> Pieces:
         """Line `y`; the first one says how many are not kept."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from textual import events, work
 from textual.binding import Binding
-from textual.geometry import Size
-from textual.message import Message
 
 from backprop_tui.debugger.view import View, Window
 from backprop_tui.explain.numbers import count
@@ -32,6 +32,17 @@ EMPTY = (
     "They appear when the script has built its model or its optimizer: one row per number of a small "
     "tensor, one row per large tensor. Step with space.",
 )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A number that the cursor is on."""
+
+    name: str
+    attribute: str
+    """value, grad, or state.exp_avg and the like"""
+    index: tuple[int, ...] | None
+    """None: the row stands for the whole tensor."""
 
 
 class ParametersPane(PicturePane):
@@ -63,19 +74,11 @@ Every parameter: its value, its gradient, what the last operation changed and wh
         Binding("escape", "close", "Back to the table", show=False),
     ]
 
-    class Chosen(Message):
-        """The cursor is on this element (index) or on this whole tensor (None)."""
-
-        def __init__(self, name: str, index: tuple[int, ...] | None) -> None:
-            super().__init__()
-            self.name = name
-            self.index = index
-
     def __init__(
         self, fetch: Fetch | None = None, *, id: str | None = None, classes: str | None = None
     ) -> None:
         super().__init__(id=id, classes=classes)
-        self.border_title = "parameters"
+        self.entitle("parameters")
         self.fetch = fetch
         """Reads a window of a tensor that is too large to be part of a view."""
         self._view: View | None = None
@@ -110,10 +113,10 @@ Every parameter: its value, its gradient, what the last operation changed and wh
         height = len(self._table.rows) + 1
         if self._grid is not None:
             height = self._grid.shape[0] + grids.HEADER
-        self.virtual_size = Size(width, height)
+        self.hold(height)
         self._say()
         self._ask()
-        self.refresh()
+        self.repaint()
 
     def _say(self) -> None:
         notes = []
@@ -123,7 +126,7 @@ Every parameter: its value, its gradient, what the last operation changed and wh
             notes.append("a value/grad/state · Esc closes")
         elif self._table.rows and self._touched:
             notes.append(details(self._table, self._table.rows[self.cursor]))
-        self.border_subtitle = " · ".join(notes)
+        self.entitle("parameters", " · ".join(notes))
 
     def _follow(self) -> None:
         """Bring the first row that is read or was written into view."""
@@ -178,12 +181,11 @@ Every parameter: its value, its gradient, what the last operation changed and wh
             self._grid.move(down, right, self.scrollable_content_region.width)
             self._reveal(self._grid.row)
             self._ask()
-            self._choose(self._parameter(), (self._grid.row, self._grid.column))
         elif down:
             self._go(self.cursor + down)
         else:
             return
-        self.refresh()
+        self.repaint()
 
     def _go(self, number: int) -> None:
         if not self._table.rows:
@@ -192,9 +194,7 @@ Every parameter: its value, its gradient, what the last operation changed and wh
         self._touched = True
         self._reveal(self.cursor)
         self._say()
-        row = self._table.rows[self.cursor]
-        self._choose(self._parameter(), row.element)
-        self.refresh()
+        self.repaint()
 
     def action_page(self, direction: int) -> None:
         """Move by a page."""
@@ -212,14 +212,17 @@ Every parameter: its value, its gradient, what the last operation changed and wh
     def _row(self) -> TableRow | None:
         return self._table.rows[self.cursor] if self.cursor < len(self._table.rows) else None
 
-    def _choose(self, parameter: ParameterRow | None, place: int | tuple[int, int] | None) -> None:
+    def chosen(self) -> Choice | None:
+        """The number under the cursor, or the tensor of a row that stands for all of it."""
+        parameter = self._parameter()
         if parameter is None or parameter.get("name") is None:
-            return
-        shape = parameter["value"].get("shape", [])
-        if isinstance(place, tuple):
-            place = place[0] * two_dimensions(shape)[1] + place[1]
-        index = None if place is None else element_index(shape, place)
-        self.post_message(self.Chosen(str(parameter["name"]), index))
+            return None
+        name, shape = str(parameter["name"]), parameter["value"].get("shape", [])
+        if self._grid is not None:
+            place = self._grid.row * self._grid.shape[1] + self._grid.column
+            return Choice(name, self._grid.attribute, element_index(shape, place))
+        row = self._table.rows[self.cursor]
+        return Choice(name, "value", None if row.element is None else element_index(shape, row.element))
 
     def on_click(self, event: events.Click) -> None:
         """Choose the row or the cell under the mouse; a second click opens the tensor."""
@@ -247,6 +250,9 @@ Every parameter: its value, its gradient, what the last operation changed and wh
         dtype = parameter["value"].get("dtype", "")
         attributes = attributes_of(parameter)
         self._grid = Grid(str(parameter.get("name")), two_dimensions(shape), dtype, attributes)
+        row = self._row()
+        if row is not None and row.element is not None:
+            self._grid.row, self._grid.column = divmod(row.element, self._grid.shape[1])
         self.scroll_to(y=0, animate=False, force=True)
         self._lay_out()
 
@@ -268,7 +274,7 @@ Every parameter: its value, its gradient, what the last operation changed and wh
             self._grid.next_attribute()
             self._grid.note = ""
             self._ask()
-            self.refresh()
+            self.repaint()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Ask for the rows that came into view."""
@@ -320,7 +326,7 @@ Every parameter: its value, its gradient, what the last operation changed and wh
                 self._grid.note = str(error)
         finally:
             self._fetching = False
-            self.refresh()
+            self.repaint()
 
     def _take(
         self, grid: Grid, attribute: str, place: tuple[grids.Range, grids.Range], window: Window
@@ -328,7 +334,7 @@ Every parameter: its value, its gradient, what the last operation changed and wh
         grid.note = "" if window.values is not None else "None"
         if window.values is not None:
             grid.take(attribute, *place, window.values, window.dtype)
-        self.refresh()
+        self.repaint()
 
 
 def attributes_of(parameter: ParameterRow) -> tuple[str, ...]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from rich.segment import Segment
 from rich.style import Style
+from textual.content import Content
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from backprop_tui.panes.drawing.text import STYLES, Pieces, plain
+
+SPARE_LINES = 8
+"""A list that grows line by line is laid out anew only every so many lines."""
 
 BAR_STYLES = ("dim", "title", "mark", "good", "bad", "warn", "changed")
 
@@ -39,24 +47,65 @@ class PieceLines(ScrollView):
     }
     """
 
+    def __init__(self, **options: Any) -> None:
+        """Takes the options of a widget."""
+        super().__init__(**options)
+        self._painted: dict[int, Pieces] = {}
+        """What each line of the screen region was last drawn from."""
+        self._styles: dict[str, Style] = {}
+        """By name; Textual's own are forgotten at each refresh."""
+
     def pieces_at(self, y: int, width: int) -> Pieces:
         """Line `y` from the top of the content, in at most `width` columns."""
         raise NotImplementedError
 
+    def repaint(self) -> None:
+        """Draw again the lines that have changed: most steps change few of them."""
+        width, height = self.scrollable_content_region.size
+        top = self.scroll_offset.y
+        changed = [
+            Region(0, y, width, 1)
+            for y in range(height)
+            if self._painted.get(y) != self.pieces_at(top + y, width)
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def hold(self, lines: int, growing: bool = False) -> None:
+        """Say how many lines there are.
+
+        A new height costs a new layout of the screen, so a `growing` list is given some in advance.
+        """
+        width, height = self.scrollable_content_region.size
+        if growing and lines > height:
+            lines = -(-lines // SPARE_LINES) * SPARE_LINES
+        self.virtual_size = Size(width, max(1, lines, height))
+
+    def notify_style_update(self) -> None:
+        """The style sheet or the theme has changed."""
+        super().notify_style_update()
+        self._styles.clear()
+
     def render_line(self, y: int) -> Strip:
         """Line `y` of the screen region of the pane."""
         width = self.scrollable_content_region.width
-        return self.strip(self.pieces_at(y + self.scroll_offset.y, width), width)
+        pieces = self.pieces_at(y + self.scroll_offset.y, width)
+        self._painted[y] = pieces
+        return self.strip(pieces, width)
 
     def strip(self, pieces: Pieces, width: int) -> Strip:
         """Pieces as a strip of exactly `width` columns."""
-        base = self.rich_style
-        segments = [Segment(text, self._style_of(name, base)) for text, name in pieces if text]
+        base = self._style_of("")
+        segments = [Segment(text, self._style_of(name)) for text, name in pieces if text]
         return Strip(segments).adjust_cell_length(width, base)
 
-    def _style_of(self, name: str, base: Style) -> Style:
+    def _style_of(self, name: str) -> Style:
         # A segment without a background would keep the terminal's own, so styles are never partial.
-        return self.get_component_rich_style(f"piece--{name}") if name else base
+        style = self._styles.get(name)
+        if style is None:
+            style = self.get_component_rich_style(f"piece--{name}") if name else self.rich_style
+            self._styles[name] = style
+        return style
 
     def text_lines(self) -> list[str]:
         """What is on the screen, without colours."""
@@ -65,9 +114,41 @@ class PieceLines(ScrollView):
 
 
 class TextPane(PieceLines, can_focus=True):
-    """A pane that can use every style."""
+    """A pane that can use every style, with a title in its border."""
 
     COMPONENT_CLASSES = {f"piece--{name}" for name in STYLES}
+
+    def __init__(self, **options: Any) -> None:
+        """Takes the options of a widget."""
+        super().__init__(**options)
+        self.name_frame: Callable[[str], str] = str
+        """Makes the text of the border out of the pane's own title: puts its number before it."""
+        self._title = ""
+        self._framed: tuple[str, str] = ("", "")
+
+    def entitle(self, title: str, note: str | None = None) -> None:
+        """Set the title, and the note in the lower border. Markup is not interpreted.
+
+        A border that says the same as before is not drawn again: that would draw the whole pane.
+        """
+        self._title = title
+        framed = (self.name_frame(title), self._framed[1] if note is None else note)
+        if framed == self._framed:
+            return
+        if framed[0] != self._framed[0]:
+            self.border_title = Content(framed[0])
+        if framed[1] != self._framed[1]:
+            self.border_subtitle = Content(framed[1])
+        self._framed = framed
+
+    def frame_again(self) -> None:
+        """Make the border's text anew: the arrangement of the panes has changed."""
+        self.entitle(self._title)
+
+    @property
+    def title(self) -> str:
+        """Its own title, without what the arrangement adds."""
+        return self._title
 
 
 class BarLine(PieceLines, can_focus=False):

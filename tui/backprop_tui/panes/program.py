@@ -6,16 +6,18 @@ from pathlib import Path
 
 from textual import events
 from textual.binding import Binding
-from textual.geometry import Size
 from textual.message import Message
 from textual.worker import get_current_worker
 
 from backprop_tui.debugger.view import View
 from backprop_tui.panes.drawing.colour import coloured_lines
 from backprop_tui.panes.drawing.program import Gutter, Layout, Row, draw, lay_out, place_of
-from backprop_tui.panes.drawing.text import Pieces
+from backprop_tui.panes.drawing.text import Pieces, width_of
 from backprop_tui.panes.pieces import TextPane
 from backprop_tui.panes.source import SourceFile, read
+
+SHIFT = 8
+"""Columns by which a key scrolls long lines."""
 
 MARGIN = 2
 """Rows kept visible around the line about to run."""
@@ -32,6 +34,7 @@ The script, with the operations of this iteration under the line that runs them.
   pass the gradient that arrives `→` the gradient that it passes on.
 - `●` is a breakpoint. Click left of a line, or press `b`.
 - Up and down move the line cursor; `t` runs to that line, `T` runs back to it.
+- Left and right scroll lines that are too long; `‹` and `…` mark where they go on.
 """
 
     BINDINGS = [
@@ -39,6 +42,8 @@ The script, with the operations of this iteration under the line that runs them.
         Binding("down", "move(1)", "Line down", show=False),
         Binding("pageup", "page(-1)", "Page up", show=False),
         Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("left", "shift(-1)", "Scroll left", show=False),
+        Binding("right", "shift(1)", "Scroll right", show=False),
         Binding("home", "edge(False)", "First line", show=False),
         Binding("end", "edge(True)", "Last line", show=False),
     ]
@@ -59,6 +64,8 @@ The script, with the operations of this iteration under the line that runs them.
         self._view: View | None = None
         self.cursor = 1
         """The line that `b` and `t` mean."""
+        self._shift = 0
+        """Columns of the source that are scrolled out at the left."""
 
     @property
     def file(self) -> str:
@@ -83,7 +90,8 @@ The script, with the operations of this iteration under the line that runs them.
             self._files[file] = read(file)
             self.run_worker(lambda: self._colour(file), thread=True, group=f"colour {file}", exclusive=True)
         self._source = self._files[file]
-        self.border_title = f"program · {Path(file).name}"
+        self._shift = 0
+        self.entitle(f"program · {Path(file).name}")
 
     def _colour(self, file: str) -> None:
         """Colour a file in a worker thread: a lexer needs a second for 10,000 lines."""
@@ -94,15 +102,15 @@ The script, with the operations of this iteration under the line that runs them.
 
     def _coloured(self, source: SourceFile, lines: list[Pieces]) -> None:
         source.lines = lines
-        self.refresh()
+        self.repaint()
 
     def _lay_out(self) -> None:
         if self._view is None:
             return
         size = self.scrollable_content_region.size
         self._layout = lay_out(self._view, self.file, len(self._source.lines), size.width, size.height)
-        self.virtual_size = Size(size.width, max(1, self._layout.height))
-        self.refresh()
+        self.hold(self._layout.height, growing=True)
+        self.repaint()
 
     def on_resize(self) -> None:
         """Lay out again: how many operations are listed depends on the height."""
@@ -135,7 +143,7 @@ The script, with the operations of this iteration under the line that runs them.
         if row is None:
             return ((self._source.note, "bad"),) if y == 0 and self._source.note else ()
         source = self._source.lines[row.line - 1] if row.kind == "source" else ()
-        return draw(row, source, self._gutter(row), self._layout.results, width)
+        return draw(row, source, self._gutter(row), self._layout.results, width, self._shift)
 
     def _gutter(self, row: Row) -> Gutter:
         digits = max(2, len(str(len(self._source.lines))))
@@ -156,7 +164,13 @@ The script, with the operations of this iteration under the line that runs them.
             self.scroll_to(y=row, animate=False)
         elif row >= top + height:
             self.scroll_to(y=row - height + 1, animate=False)
-        self.refresh()
+        self.repaint()
+
+    def action_shift(self, by: int) -> None:
+        """Scroll the source to the side."""
+        longest = max((width_of(line) for line in self._source.lines), default=0)
+        self._shift = max(0, min(longest - SHIFT, self._shift + by * SHIFT))
+        self.repaint()
 
     def action_page(self, by: int) -> None:
         """Move the line cursor by a screenful."""
@@ -175,6 +189,6 @@ The script, with the operations of this iteration under the line that runs them.
         if row is None or row.kind != "source":
             return
         self.cursor = row.line
-        self.refresh()
+        self.repaint()
         if offset.x < self._gutter(row).width:
             self.post_message(self.BreakpointClicked(self.file, row.line))

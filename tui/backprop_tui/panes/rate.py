@@ -43,7 +43,7 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self.border_title = "learning rate"
+        self.entitle("learning rate")
         self._history: History[RatePoint] = History(_split)
         self._plan: Plan | None = None
         self._planned: dict[Key, Series] = {}
@@ -56,7 +56,7 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
             self._plan = view.plan
             self._planned = self._ahead(view)
             changed = True
-        self.border_title = _title(view)
+        self.entitle(_title(view))
         return changed
 
     def _ahead(self, view: View) -> dict[Key, Series]:

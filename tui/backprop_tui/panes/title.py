@@ -20,7 +20,7 @@ class Title(BarLine):
     def show(self, view: View) -> None:
         """Show this view."""
         self._view = view
-        self.refresh()
+        self.repaint()
 
     def on_resize(self) -> None:
         """Nothing scrolls."""
@@ -39,12 +39,12 @@ class MessageLine(BarLine):
         super().__init__(id=id)
         self._pieces: Pieces = ()
 
-    def show(self, view: View, message: str = "") -> None:
+    def show(self, view: View, message: str = "", tell_next: bool = False) -> None:
         """Show a message of the app, else the view's, else what state the run is in."""
         text = clean(" ".join((message or view.message).split()))
-        piece = (f"! {text}", "warn") if text else hint(view)
+        piece = (f"! {text}", "warn") if text else hint(view, tell_next)
         self._pieces = ((" ", ""), piece)
-        self.refresh()
+        self.repaint()
 
     def pieces_at(self, y: int, width: int) -> Pieces:
         """The line, cut to the width."""

@@ -13,12 +13,14 @@ from backprop_tui.debugger.view import View
 from backprop_tui.explain.numbers import shortest
 
 if TYPE_CHECKING:
+    from backprop_tui.panes.parameters import Choice
     from backprop_tui.screens.ask import Accept
     from backprop_tui.screens.commands import CommandQueue
     from backprop_tui.screens.session_like import SessionLike
 
 AS_WRITTEN = "as the script has it"
 REDUCTIONS = ("mean", "sum")
+EDITABLE = ("value", "grad")
 ZERO_GRAD = ("on", "off", "zero")
 
 
@@ -33,14 +35,15 @@ def read_time(text: str, view: View) -> tuple[int, int]:
         iteration, number = int(first or present), int(second or 1)
     except ValueError:
         raise Refused(f"“{text}” is not ITERATION.OPERATION; {_range(view)}") from None
-    if iteration < 1 or number < 1:
-        raise Refused(f"Iterations and operations count from 1; {_range(view)}")
+    if iteration < 0 or number < 1:
+        raise Refused(f"Iterations and operations count from 1 (what comes before is iteration 0); {_range(view)}")
     return iteration, number
 
 
 def _range(view: View) -> str:
     length = f"; an iteration has {view.iteration_length} operations" if view.iteration_length else ""
-    return f"for example 2.1. The run is in iteration {view.iteration or 1}{length}."
+    here = f"in iteration {view.iteration}" if view.iteration else "before iteration 1 (iteration 0)"
+    return f"for example 2.1. The run is {here}{length}."
 
 
 def read_rate(text: str) -> float:
@@ -66,6 +69,15 @@ def read_loss(choice: str) -> dict[str, str | None]:
     """An entry of `loss_choices` as the session wants it."""
     name, _, reduction = choice.partition(", ")
     return {"name": None if name == AS_WRITTEN else name, "reduction": reduction or None}
+
+
+def not_editable(chosen: Choice | None) -> str:
+    """Why the choice is not a number that can be set, and how to choose one."""
+    if chosen is None:
+        return "choose a number in the parameters pane first: 3 goes there, up and down choose"
+    if chosen.index is None:
+        return f"enter opens {chosen.name} in the parameters pane (3): choose one of its numbers there"
+    return "values and gradients can be set, not the optimizer's state: a changes what is shown"
 
 
 class ChangeActions(Screen[None]):
@@ -160,21 +172,22 @@ class ChangeActions(Screen[None]):
     def action_edit(self) -> None:
         """Type a value for the element chosen in the parameters pane."""
         chosen = self.chosen_element()
-        if chosen is None:
-            self.say("Choose an element in the parameters pane (3) first.")
+        if chosen is None or chosen.index is None or chosen.attribute not in EDITABLE:
+            self.say(not_editable(chosen))
             return
+        what = {"name": chosen.name, "attr": chosen.attribute, "index": list(chosen.index)}
 
         async def use(text: str) -> None:
             try:
                 value = float(text)
             except ValueError:
                 raise Refused(f"“{text}” is not a number.") from None
-            await self.session.change("set", {**chosen, "to": value})
+            await self.session.change("set", {**what, "to": value})
 
-        index = ",".join(map(str, chosen["index"]))
-        grad = ".grad" if chosen["attr"] == "grad" else ""
-        self._ask(f"{chosen['name']}{grad}[{index}]", use)
+        index = ",".join(map(str, chosen.index))
+        grad = ".grad" if chosen.attribute == "grad" else ""
+        self._ask(f"Set {chosen.name}{grad}[{index}] to", use)
 
-    def chosen_element(self) -> dict[str, Any] | None:
-        """name, attr and index of the element that the parameters pane has chosen."""
+    def chosen_element(self) -> Choice | None:
+        """The number under the cursor of the parameters pane."""
         raise NotImplementedError

@@ -23,7 +23,7 @@ def key_lines() -> list[tuple[str, str]]:
     for group, heading in GROUPS.items():
         lines += [("", ""), ("", heading)]
         lines += [
-            (action.key_text, f"{action.label}. {action.help}") for action in ACTIONS if action.group == group
+            (action.key_text, f"{action.label.rstrip('…')}. {action.help}") for action in ACTIONS if action.group == group
         ]
     return lines
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -16,6 +16,7 @@ from textual.widgets import Static
 
 from backprop_tui.actions import ACTIONS
 from backprop_tui.debugger.view import View
+from backprop_tui.panes.pieces import TextPane
 from backprop_tui.panes.program import ProgramPane
 from backprop_tui.panes.title import MessageLine, Title
 from backprop_tui.screens.arrangement import PANES, Arrangement, arrangement, spec, strip, too_small, visible
@@ -27,7 +28,7 @@ from backprop_tui.screens.session_like import How, SessionLike
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from backprop_tui.panes.parameters import ParametersPane
+    from backprop_tui.panes.parameters import Choice
 
 
 class Pane(Protocol):
@@ -35,6 +36,8 @@ class Pane(Protocol):
 
     def show(self, view: View) -> None: ...
 
+
+AnyPane = TypeVar("AnyPane", bound=TextPane)
 
 BINDINGS: list[BindingType] = [
     Binding(",".join(action.keys), action.call, action.label, tooltip=action.help, show=False)
@@ -60,9 +63,6 @@ class MainScreen(ChangeActions, Screen[None]):
         self._arranged_for = Size(0, 0)
         self._mounted = frozenset({"program"})
         """Panes that are there; the others are added after the first frame."""
-        self._titles: dict[str, tuple[str, str]] = {}
-        """By pane: the title that it gave itself, and the one made of it."""
-        self._chosen: dict[str, Any] | None = None
 
     def compose(self) -> ComposeResult:
         """The panes, in containers that the style sheet arranges by the class of the screen."""
@@ -71,7 +71,7 @@ class MainScreen(ChangeActions, Screen[None]):
         yield Title(id="title")
         with Container(id="panes"):
             with Container(id="left"):
-                yield ProgramPane(id="program", classes="pane")
+                yield self._framed(ProgramPane(id="program", classes="pane"))
             with Container(id="right"):
                 yield Container(id="middle")
                 with Container(id="lower"):
@@ -99,13 +99,12 @@ class MainScreen(ChangeActions, Screen[None]):
 
         if not self.is_attached:
             return
-        window = self.session.window
-        network = NetworkPane(window, id="network", classes="pane")
-        parameters = ParametersPane(window, id="parameters", classes="pane")
-        loss, rate = LossPane(id="loss", classes="pane"), RatePane(id="rate", classes="pane")
-        operation = OperationPane(id="operation", classes="pane")
-        output = OutputPane(id="output", classes="pane")
-        operation.border_title, output.border_title = spec("operation").title, spec("output").title
+        framed, window = self._framed, self.session.window
+        network = framed(NetworkPane(window, id="network", classes="pane"))
+        parameters = framed(ParametersPane(window, id="parameters", classes="pane"))
+        loss, rate = framed(LossPane(id="loss", classes="pane")), framed(RatePane(id="rate", classes="pane"))
+        operation = framed(OperationPane(id="operation", classes="pane"))
+        output = framed(OutputPane(id="output", classes="pane"))
         with self.app.batch_update():
             mounted = [
                 self.query_one("#left").mount(operation),
@@ -133,14 +132,18 @@ class MainScreen(ChangeActions, Screen[None]):
     def say(self, message: str) -> None:
         """Put a sentence into the message line, until the next view."""
         self._message = message
-        self.query_one(MessageLine).show(self.view, message)
+        self._show_message()
+
+    def _show_message(self) -> None:
+        tell_next = "operation" not in self.on_screen
+        self.query_one(MessageLine).show(self.view, self._message, tell_next)
 
     def _refresh_panes(self) -> None:
         if not self._composed:
             return
         with self.app.batch_update():
             self.query_one(Title).show(self.view)
-            self.query_one(MessageLine).show(self.view, self._message)
+            self._show_message()
             for name in self.on_screen:
                 self._show_in(name)
 
@@ -148,7 +151,6 @@ class MainScreen(ChangeActions, Screen[None]):
         if self._shown.get(name) is not self.view:
             self._shown[name] = self.view
             cast("Pane", self.pane(name)).show(self.view)
-        self._entitle(name)
 
     # what is where
 
@@ -178,25 +180,24 @@ class MainScreen(ChangeActions, Screen[None]):
         self._classify()
         for name in self._mounted:
             self.pane(name).display = name in shown
+            cast(TextPane, self.pane(name)).frame_again()
         self._show_containers(shown)
         self.query_one("#too-small", Static).update(too_small(self.app.size.width, self.app.size.height))
         self._keep_focus(shown)
         self._refresh_panes()
 
-    def _entitle(self, name: str) -> None:
-        """Put the number before the title that a pane gives itself.
+    def _framed(self, pane: AnyPane) -> AnyPane:
+        pane.name_frame = partial(self._frame, pane.id or "")
+        return pane
+
+    def _frame(self, name: str, title: str) -> str:
+        """The pane's number before its title.
 
         The chosen pane of the compact arrangement names those that it stands for.
         """
-        pane = self.pane(name)
-        title = str(pane.border_title or "")
-        if title != self._titles.get(name, ("", ""))[1]:
-            self._titles[name] = (title, "")
-        own = self._titles[name][0]
-        chosen = self.how == "compact" and not self._maximised and name == self._third
-        numbered = f"{spec(name).number} {own}"
-        pane.border_title = strip(name, own, self.app.size.width - 4) if chosen else numbered
-        self._titles[name] = (own, str(pane.border_title))
+        if self.how == "compact" and not self._maximised and name == self._third:
+            return strip(name, title, self.app.size.width - 4)
+        return f"{spec(name).number} {title}"
 
     def _show_containers(self, shown: Iterable[str]) -> None:
         inside = {
@@ -270,16 +271,11 @@ class MainScreen(ChangeActions, Screen[None]):
         loss: Any = self.pane("loss")
         loss.action_toggle_log()
 
-    def chosen_element(self) -> dict[str, Any] | None:
-        """name, attr and index of the element that the parameters pane has chosen."""
-        return self._chosen
+    def chosen_element(self) -> Choice | None:
+        """The number under the cursor of the parameters pane."""
+        from backprop_tui.panes.parameters import ParametersPane
 
-    def on_parameters_pane_chosen(self, event: ParametersPane.Chosen) -> None:
-        """Remember the element under the cursor of the parameters pane, for `edit`."""
-        if event.index is None:
-            self._chosen = None
-        else:
-            self._chosen = {"name": event.name, "attr": "value", "index": list(event.index)}
+        return self.query_one(ParametersPane).chosen() if "parameters" in self._mounted else None
 
     # commands
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backprop_tui.debugger.view import Stop, View
@@ -23,6 +23,8 @@ from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, cut, w
 from backprop_tui.protocol import Record, TensorInfo
 
 MATRIX_ROWS = 8
+MOST_INPUTS = 6
+"""Of more inputs (a `stack` of a batch) only the first are listed, so that the result is seen."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,14 @@ def entries(record: Record) -> list[Entry]:
 
 
 def _tensors(side: str, infos: Sequence[TensorInfo | None] | None) -> list[Entry]:
-    several = len(known(list(infos or []))) > 1
-    return [
-        _tensor(f"{side} {info.get('name') or (index + 1 if several else '')}".strip(), info)
-        for index, info in enumerate(infos or [])
-        if info is not None
+    present = known(list(infos or []))
+    shown = present if len(present) <= MOST_INPUTS else present[: MOST_INPUTS // 2]
+    found = [
+        _tensor(f"{side} {info.get('name') or (index + 1 if len(present) > 1 else '')}".strip(), info)
+        for index, info in enumerate(shown)
     ]
+    more = len(present) - len(shown)
+    return [*found, Entry(f"{side} …", f"{more} more")] if more else found
 
 
 def _tensor(text: str, info: TensorInfo | None, none: str = "None") -> Entry:
@@ -72,14 +76,14 @@ def _node(record: Record) -> list[Entry]:
     return [*arriving, *passed]
 
 
-def made_by(record: Record, records: Sequence[Record]) -> list[Entry]:
-    """The operation of the forward pass that a node undoes, if it was observed."""
+def made_by(record: Record, records: Sequence[Record]) -> str:
+    """The operation of the forward pass that a node goes back through; empty if it was not observed."""
     origin = record.get("origin")
     for other in reversed(records) if origin else ():
         if other.get("time") == origin:
             line = f", line {other['line']}" if other.get("line") else ""
-            return [Entry("made by", f"{label(other)}{line}")]
-    return []
+            return f" through {label(other)}{line}"
+    return ""
 
 
 def _accumulate(record: Record) -> list[Entry]:
@@ -168,27 +172,34 @@ def _summary(info: TensorInfo, room: int) -> str:
             parts.append(f"{name} {significant(info[name], 'float64', 4)}")
     if info.get("nonfinite"):
         parts.insert(1, f"{info['nonfinite']} not finite")
-    text = " · ".join(parts)
-    return text if len(text) <= room else short_values(info, room)
+    while len(parts) > 1 and len(" · ".join(parts)) > room:
+        parts.pop()
+    return " · ".join(parts)
 
 
 Told = tuple[str, Record, tuple[Record, ...]]
 """(``done`` or ``next``, the operation, the open ones around it)"""
 
 
-def section(told: Told, view: View, width: int, rows: int) -> list[Pieces]:
-    """One operation in at most `rows` lines: a heading, what it does, its values."""
+@dataclass(frozen=True)
+class Detail:
+    """How much is told of an operation."""
+
+    about: bool = True
+    """The sentence on what such an operation does."""
+    matrix_rows: int = MATRIX_ROWS
+
+
+FULL, FLAT, TERSE = Detail(), Detail(matrix_rows=1), Detail(about=False, matrix_rows=1)
+
+
+def section(told: Told, view: View, width: int, detail: Detail = FULL) -> list[Pieces]:
+    """One operation: a heading, what it does, its values."""
     word, record, above = told
-    context = "  " + _context(record, above)
+    context = "  " + _context(record, above) + made_by(record, view.records)
     heading: Pieces = ((word, "mark"), (" ", ""), (label(record), "title"), (context, "dim"))
-    about = wrapped(sentence(record, view.toggles.zero_grad), width, "dim")
-    found = [*entries(record), *made_by(record, view.records)]
-    body = _body(found, width, MATRIX_ROWS)
-    if 1 + len(body) > rows:
-        body = _body(found, width, 1)
-    if 1 + len(about) + len(body) > rows and len(about) > 1:
-        about = [cut((*about[0], (" …", "")), width)] if 1 + len(body) < rows else []
-    return _limited([cut(heading, width), *about, *body], rows)
+    about = wrapped(sentence(record, view.toggles.zero_grad), width, "dim") if detail.about else []
+    return [cut(heading, width), *about, *_body(entries(record), width, detail.matrix_rows)]
 
 
 def _body(found: list[Entry], width: int, rows: int) -> list[Pieces]:
@@ -225,35 +236,54 @@ def draw(view: View, width: int, height: int) -> list[Pieces]:
         return wrapped("The script has not begun.", width, "dim")
     if stop.error:
         return _crash(view, stop, width, height)
-    shown = [("done", stop.last, _above_last(stop)), ("next", stop.next, stop.open)]
+    # After a run at full speed the last operation known is an old one.
+    last = stop.last if view.records else None
+    shown = [("done", last, _above_last(stop)), ("next", stop.next, stop.open)]
     present = [(word, record, above) for word, record, above in shown if record is not None]
-    whole = [section(told, view, width, 10_000) for told in present]
-    if sum(map(len, whole)) + len(whole) - 1 > height:
-        shares = _shares(whole, height)
-        whole = [section(told, view, width, rows) for told, rows in zip(present, shares, strict=True)]
-    return _joined(whole) or wrapped(_nothing(view), width, "dim")
+    if not present:
+        return wrapped(_nothing(view), width, "dim")
+    # What both do is said once.
+    same = len({sentence(record) for _, record, _ in present}) < len(present)
+    for first, other, gap in WAYS:
+        details = (replace(first, about=first.about and not same), other)[-len(present) :]
+        sections = [section(told, view, width, how) for told, how in zip(present, details, strict=True)]
+        lines = _joined(sections, gap)
+        if len(lines) <= height:
+            return lines
+    shares = _shares(sections, height)
+    return _joined([_limited(part, rows) for part, rows in zip(sections, shares, strict=True)], gap=False)
+
+
+WAYS = (
+    (FULL, FULL, True),
+    (FULL, FULL, False),
+    (FLAT, FLAT, False),
+    (TERSE, FLAT, False),
+    (TERSE, TERSE, False),
+)
+"""How to tell of the operation done and of the next one, and whether a line is left free between them:
+from much room to little."""
 
 
 def _crash(view: View, stop: Stop, width: int, height: int) -> list[Pieces]:
     """The exception in full, then the last operation that went well."""
     lines = (stop.error or "").strip().splitlines() or ["The script crashed."]
-    message = [(("crashed", "bad"),), *wrapped("✗ " + clean(lines[-1]), width, "bad")]
-    if stop.last is None:
+    message: list[Pieces] = [(("crashed", "bad"),), *wrapped("✗ " + clean(lines[-1]), width, "bad")]
+    if stop.last is None or not view.records:
         return message
-    last = section(("done", stop.last, ()), view, width, max(3, height - len(message) - 1))
-    return _joined([message, last])
+    room = max(3, height - len(message) - 1)
+    return _joined([message, _limited(section(("done", stop.last, ()), view, width, FLAT), room)])
 
 
-def _shares(whole: list[list[Pieces]], height: int) -> list[int]:
+def _shares(sections: list[list[Pieces]], height: int) -> list[int]:
     """Lines for each section: what one does not need goes to the other."""
-    if len(whole) == 1:
+    if len(sections) == 1:
         return [height]
-    first, second = len(whole[0]), len(whole[1])
-    room = height - 1
-    half = room // 2
+    first, second = len(sections[0]), len(sections[1])
+    half = height // 2
     if first <= half:
-        return [first, room - first]
-    return [room - second, second] if second <= room - half else [half, room - half]
+        return [first, height - first]
+    return [height - second, second] if second <= height - half else [half, height - half]
 
 
 def _above_last(stop: Stop) -> tuple[Record, ...]:
@@ -261,14 +291,16 @@ def _above_last(stop: Stop) -> tuple[Record, ...]:
     return stop.open[:depth]
 
 
-def _joined(sections: list[list[Pieces]]) -> list[Pieces]:
+def _joined(sections: list[list[Pieces]], gap: bool = True) -> list[Pieces]:
     lines: list[Pieces] = []
     for part in sections:
-        lines += [(), *part] if lines else part
+        lines += [(), *part] if lines and gap else part
     return lines
 
 
 def _nothing(view: View) -> str:
+    if view.status == "finished" and view.losses:
+        return "The script has finished. It ran at full speed, so no operation was observed: step back to see them."
     if view.status == "finished":
         return "The script has finished without an operation of PyTorch that could be shown."
     return "No operation has run yet."

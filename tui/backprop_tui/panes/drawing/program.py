@@ -9,7 +9,7 @@ from typing import Literal
 
 from backprop_tui.debugger.view import Stop, View
 from backprop_tui.panes.drawing.records import result, short_label
-from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, cut, width_of, wrapped
+from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, cut, shifted, width_of, wrapped
 from backprop_tui.protocol import Record
 
 Place = tuple[str, int]
@@ -44,6 +44,8 @@ class Row:
     pieces: Pieces = ()
     result: Pieces = ()
     next: bool = False
+    open: bool = False
+    """An operation that has begun and holds the next one."""
 
 
 @dataclass(frozen=True)
@@ -167,41 +169,63 @@ def tree_rows(
     joint = "" if top else "╰ " if last else "├ "
     upcoming = branch.state == "next"
     style = "mark" if upcoming else "" if branch.state == "done" else "name"
-    name = short_label(branch.record, limit + 2 - len(lead + joint))
+    name = short_label(branch.record, limit - 3 - len(lead + joint))
     pieces: list[Piece] = [(lead + joint, "dim"), (name, style)]
     error = bool(branch.record.get("error"))
     shown = "" if upcoming else summary(branch, limit)
-    rows = [Row("operation", line, tuple(pieces), ((shown, "bad" if error else "value"),), upcoming)]
-    lead += "" if top else "  " if last else "│ "
     more = branch.state == "open"
+    rows = [Row("operation", line, tuple(pieces), ((shown, "bad" if error else "value"),), upcoming, more)]
+    lead += "" if top else "  " if last else "│ "
     inside = [inner for inner in branch.inside if more or inner.record.get("level") != "kernel"]
     for index, inner in enumerate(inside):
         rows += tree_rows(inner, line, limit, lead, index == len(inside) - 1 and not more)
     if more:
-        rows.append(Row("more", line, ((lead + "╰ …", "dim"),)))
+        rows.append(Row("more", line, ((lead + "╰ ", "dim"), ("…", "dim"))))
     return rows
 
 
 def window(rows: list[Row], room: int) -> list[Row]:
-    """At most `room` rows, around the next operation (or the end), saying how many are left out."""
+    """At most `room` rows: the next operation (or the last one), what is open around it, and then the nearest.
+
+    Each gap is one row that says how many are left out.
+    """
     if len(rows) <= room:
         return rows
     at = next((index for index, row in enumerate(rows) if row.next), len(rows) - 1)
-    inner = max(1, room - 2)
-    first = min(max(0, at - inner // 2), len(rows) - inner)
-    if first <= 1:
-        first = 0
-    count = inner + 1 if first == 0 or first + inner >= len(rows) - 1 else inner
-    first = min(first, max(0, len(rows) - count)) if first + inner >= len(rows) - 1 else first
-    kept = rows[first : first + count]
-    below = len(rows) - first - len(kept)
-    line = rows[0].line
-    return [*_left_out(first, "above", line), *kept, *_left_out(below, "below", line)]
+    around = [index for index, row in enumerate(rows[:at]) if row.open]
+    while _cost({at, *around}, len(rows)) > max(room * 2 // 3, 3):
+        del around[0]
+    kept = {at, *around}
+    for distance in range(1, room):
+        for index in (at - distance, at + distance):
+            if 0 <= index < len(rows) and _cost({*kept, index}, len(rows)) <= room:
+                kept.add(index)
+    return _with_gaps(rows, sorted(kept))
 
 
-def _left_out(count: int, where: str, line: int) -> list[Row]:
-    text = f"… {count} more {where}"
-    return [Row("more", line, ((text, "dim"),))] if count else []
+def _cost(kept: set[int], count: int) -> int:
+    """Rows that are needed: one for each kept row and one for each gap."""
+    edges = sorted({-1, *kept, count})
+    return len(kept) + sum(right - left > 1 for left, right in zip(edges, edges[1:], strict=False))
+
+
+def _with_gaps(rows: list[Row], kept: list[int]) -> list[Row]:
+    shown: list[Row] = []
+    done = -1
+    for index in (*kept, len(rows)):
+        if index - done > 1:
+            shown.append(_left_out(index - done - 1, rows[index - 1]))
+        if index < len(rows):
+            shown.append(rows[index])
+        done = index
+    return shown
+
+
+def _left_out(count: int, beside: Row) -> Row:
+    """The row for a gap, level with the last row that is left out."""
+    lead = beside.pieces[0][0] if beside.pieces else ""
+    stem = f"{lead[:-2]}┊ " if lead else "┊ "
+    return Row("more", beside.line, ((f"{stem}{count} more", "dim"),))
 
 
 def error_rows(error: str, line: int, width: int, room: int) -> list[Row]:
@@ -258,7 +282,8 @@ def _blocks(
     last = stop.last or {}
     done = (last.get("line") or 0) if last.get("file") == file else 0
     blocks: dict[int, tuple[Row, ...]] = {}
-    for line, room in ((done, max(3, height // 4)), (here, max(4, height // 2))):
+    most = 3 if stop.error else max(4, height * 5 // 8)
+    for line, room in ((done, max(3, height // 4)), (here, most)):
         branches = groups.get((file, line), [])
         rows = [row for branch in branches for row in tree_rows(branch, line, limit, top=True)]
         if line and rows:
@@ -306,11 +331,17 @@ class Gutter:
         )
 
 
-def draw(row: Row, source: Pieces, gutter: Gutter, results: dict[int, str], width: int) -> Pieces:
-    """One row as pieces of at most `width` columns. `source` is the coloured source line of a source row."""
+def draw(
+    row: Row, source: Pieces, gutter: Gutter, results: dict[int, str], width: int, shift: int = 0
+) -> Pieces:
+    """One row as pieces of at most `width` columns. `source` is the coloured source line of a source row.
+
+    `shift` columns of it are scrolled out at the left.
+    """
     room = width - gutter.width
     if row.kind == "source":
         text = results.get(row.line, "")
+        source = shifted(source, shift)
         return (*gutter.pieces(), *beside(source, ((text, "value"),) if text else (), room))
     if row.kind == "error":
         return (*gutter.pieces(), *cut(row.pieces, room))

@@ -102,7 +102,7 @@ def brief(info: TensorInfo, limit: int) -> str:
         text = _rounded(inside if one is None else one, info.get("dtype", ""))
         if len(text) <= limit or one is not None:
             return text
-    shape, norm = shape_text(info.get("shape", [])), norm_of(info)
+    shape, norm = shape_words(info.get("shape", [])), norm_of(info)
     if info.get("nonfinite"):
         return f"{shape} {info['nonfinite']} not finite"
     with_norm = "" if norm is None else f"{shape} norm {significant(norm, 'float64', 3)}"
@@ -177,10 +177,14 @@ def _gradients(record: Record, limit: int) -> str:
     return f"{left} → {right}{more}"
 
 
+def shape_words(shape: list[int]) -> str:
+    """``2×2``; a vector is ``[2]``, because a lone 2 would read like its value."""
+    return f"[{shape[0]}]" if len(shape) == 1 else shape_text(shape)
+
+
 def type_text(info: TensorInfo) -> str:
     """``float32 2×2``."""
-    shape = info.get("shape", [])
-    return f"{info.get('dtype', '')} {shape_text(shape)}".strip()
+    return f"{info.get('dtype', '')} {shape_words(info.get('shape', []))}".strip()
 
 
 def sentence(record: Record, zero_grad: str = "on") -> str:

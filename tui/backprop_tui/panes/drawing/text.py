@@ -49,6 +49,20 @@ def cut(pieces: Sequence[Piece], width: int) -> Pieces:
     return (*kept, ("…", "dim"))
 
 
+def shifted(pieces: Sequence[Piece], columns: int) -> Pieces:
+    """Without so many columns at the left; a mark says that something is missing."""
+    if columns <= 0 or not plain(pieces).strip():
+        return tuple(pieces)
+    kept: list[Piece] = [("‹", "dim")]
+    drop = columns + 1
+    for text, style in pieces:
+        width = cell_len(text)
+        if width > drop:
+            kept.append((set_cell_size(text[::-1], width - drop)[::-1] if drop else text, style))
+        drop = max(0, drop - width)
+    return tuple(kept)
+
+
 def beside(left: Sequence[Piece], right: Sequence[Piece], width: int, least: int = 12) -> Pieces:
     """`right` flush with the right edge, `left` cut to leave it two columns of air.
 

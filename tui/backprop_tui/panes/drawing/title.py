@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from backprop_tui.debugger.view import Change, Stop, View
-from backprop_tui.panes.drawing.records import number, phase_word
+from backprop_tui.explain.numbers import significant
+from backprop_tui.panes.drawing.operation import one_line
+from backprop_tui.panes.drawing.records import phase_word
 from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, width_of
 
 NAME = "backprop-tui"
@@ -26,10 +28,10 @@ def position(view: View) -> str:
     """``iteration 1 · operation 9 of 14 · backward``."""
     stop = view.stop
     if view.status == "running":
-        return f"iteration {view.iteration}"
+        return _iteration(view.iteration)
     if stop is None:
         return ""
-    parts = [f"iteration {stop.iteration}" if stop.iteration else "before iteration 1"]
+    parts = [_iteration(stop.iteration)]
     if stop.next is not None:
         length = view.iteration_length
         of = f" of {length}" if length and length >= stop.number else ""
@@ -37,6 +39,10 @@ def position(view: View) -> str:
         phase = phase_word(stop.next, stop.open)
         parts += [phase] if phase else []
     return " · ".join(parts)
+
+
+def _iteration(number: int) -> str:
+    return f"iteration {number}" if number else "before iteration 1"
 
 
 def chips(view: View) -> Pieces:
@@ -59,7 +65,7 @@ def _toggles(view: View, changed: dict[str, Change]) -> list[tuple[str, bool]]:
     if toggles.optimizer:
         shown.append(("optimizer", toggles.optimizer))
     if toggles.lr is not None:
-        shown.append(("lr", f"lr {number(toggles.lr)}"))
+        shown.append(("lr", f"lr {significant(toggles.lr, 'float64', 4)}"))
     if toggles.scheduler:
         off = "scheduler off" if toggles.scheduler == "off" else toggles.scheduler
         shown.append(("scheduler", off))
@@ -82,13 +88,17 @@ def title(view: View, width: int, rows: int) -> list[Pieces]:
     return [beside(named if fits else where, settings, width, width_of(where))]
 
 
-def hint(view: View) -> Piece:
-    """What the message line says when there is no message: the state in a sentence, and the way on."""
+def hint(view: View, tell_next: bool = False) -> Piece:
+    """What the message line says when there is no message: the state in a sentence, and the way on.
+
+    `tell_next`: the next operation is told nowhere else on the screen.
+    """
     stop = view.stop
     if view.status == "starting":
         return ("torch is being imported; the script starts in a moment", "dim")
     if view.status == "running":
-        return ("running at full speed, nothing is observed: p pauses", "dim")
+        first = "running up to the first operation" if stop is None else "running"
+        return (f"{first}: p pauses", "dim")
     if view.status == "died":
         return ("✗ the script's process has died: backspace goes back, ^r starts again", "bad")
     if view.status == "crashed":
@@ -96,7 +106,8 @@ def hint(view: View) -> Piece:
         return (f"✗ {clean(last[-1]) if last else 'crashed'} (backspace goes back)", "bad")
     if view.status == "finished":
         return (f"finished{_exit(stop)}: backspace goes back, g goes to any time", "dim")
-    return (_reason(stop), "dim") if stop else ("", "")
+    reason = _reason(stop) if stop else ""
+    return (reason or (one_line(view) if tell_next else ""), "dim")
 
 
 def _exit(stop: Stop | None) -> str:

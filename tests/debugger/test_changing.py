@@ -1,0 +1,354 @@
+"""A change made at a stop is the script written that way from there on, forwards, backwards and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backprop_tui.debugger.failure import Refused
+from support.driving import Driver
+
+SCRIPT = """\
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.manual_seed(1)
+model = nn.Linear(3, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.5)
+x, y = torch.randn(4, 3), torch.randn(4, 2)
+for i in range(1, 8):
+    optimizer.zero_grad()
+    loss = F.mse_loss(model(x), y)
+    loss.backward()
+    optimizer.step()
+    scheduler.step()
+    print(i, loss.item())
+"""
+CLEAR = "    optimizer.zero_grad()\n"
+LOSS = "F.mse_loss(model(x), y)"
+FROM_4 = "    if i == 4:\n"
+
+ADAM = """\
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.5)
+        optimizer.step = optimizer.step
+        scheduler.step(); scheduler.step(); scheduler.step()
+"""
+
+# (kind, value, chip, what is replaced in the script, by what)
+CHANGES: dict[str, tuple[str, Any, str, str, str]] = {
+    "zero_grad off": ("zero_grad", "off", "zero_grad off", CLEAR, "    if i < 4: optimizer.zero_grad()\n"),
+    "zero_grad zero": (
+        "zero_grad", "zero", "zero_grad zero", "zero_grad()", "zero_grad(set_to_none=i < 4)",
+    ),
+    "loss": (
+        "loss", {"name": "l1", "reduction": None}, "loss l1",
+        LOSS, "(F.mse_loss if i < 4 else F.l1_loss)(model(x), y)",
+    ),
+    "half_mse": (
+        "loss", {"name": "half_mse", "reduction": None}, "loss half_mse",
+        LOSS, "F.mse_loss(model(x), y) if i < 4 else 0.5 * F.mse_loss(model(x), y)",
+    ),
+    "reduction": (
+        "loss", {"name": None, "reduction": "sum"}, "loss sum",
+        LOSS, "F.mse_loss(model(x), y, reduction='mean' if i < 4 else 'sum')",
+    ),
+    "optimizer": ("optimizer", "Adam(lr=0.05)", "Adam(lr=0.05)", CLEAR, FROM_4 + ADAM + CLEAR),
+    "lr": (
+        "lr", 0.7, "lr 0.7",
+        CLEAR, FROM_4 + "        optimizer.param_groups[0]['lr'] = 0.7\n" + CLEAR,
+    ),
+    "hyperparameter": (
+        "hyperparameter", {"name": "momentum", "value": 0.25}, "momentum 0.25",
+        CLEAR, FROM_4 + "        optimizer.param_groups[0]['momentum'] = 0.25\n" + CLEAR,
+    ),
+    "scheduler": (
+        "scheduler", "off", "scheduler off", "    scheduler.step()\n", "    if i < 4: scheduler.step()\n",
+    ),
+    "backward_gradient": (
+        "backward_gradient", True, "backward(gradient=loss)",
+        "loss.backward()", "loss.backward(gradient=None if i < 4 else loss.detach())",
+    ),
+    "set": (
+        "set", {"name": "model.weight", "attr": "value", "index": [1, -1], "to": 2.5},
+        "model.weight[1,-1] = 2.5",
+        CLEAR, FROM_4 + "        model.weight.data[1, -1] = 2.5\n" + CLEAR,
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("changes")
+
+
+@pytest.fixture
+def script(folder: Path) -> Path:
+    path = folder / "script.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+QUICK = ("zero_grad off", "loss", "optimizer", "set")
+
+
+@pytest.fixture(
+    params=[name if name in QUICK else pytest.param(name, marks=pytest.mark.exhaustive) for name in CHANGES]
+)
+def change(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any, str, str]]:
+    kind, value, chip, old, new = CHANGES[request.param]
+    assert SCRIPT.count(old) == 1
+    yield kind, value, chip, SCRIPT.replace(old, new)
+
+
+def results(driver: Driver) -> dict[str, Any]:
+    """Everything that the script has computed so far, bit for bit."""
+    return {
+        "parameters": {row["name"]: row["value"]["values"] for row in driver.view.parameters},
+        "gradients": {row["name"]: _values(row["grad"]) for row in driver.view.parameters},
+        "losses": [point["value"] for point in driver.view.losses],
+        "rates": [point["lrs"] for point in driver.view.rates],
+        "printed": _printed(driver),
+    }
+
+
+def _values(info: Any) -> Any:
+    return None if info is None else info["values"]
+
+
+def _printed(driver: Driver) -> str:
+    return "".join(chunk.text for chunk in driver.view.output if chunk.stream == "out")
+
+
+def forget_checkpoints(driver: Driver) -> None:
+    """Only the root is left, so whatever comes next is replayed from the beginning."""
+    driver.session.run_of_script.processes.drop_after((-1, 0), 0)
+
+
+def test_a_change_is_the_script_written_that_way(
+    driver: Driver, folder: Path, script: Path, change: tuple[str, Any, str, str]
+) -> None:
+    kind, value, chip, text = change
+    written = folder / "written.py"
+    written.write_text(text)
+    driver.load(written)
+    driver.goto(6, 1)
+    later = results(driver)
+    driver.run()
+    end = results(driver)
+    driver.load(script)
+    driver.run()
+    unchanged = results(driver)
+    assert unchanged != end or value == "zero"  # `None` and zeros come to the same here
+
+    driver.goto(4, 1)
+    stop = driver.stop
+    driver.change(kind, value)
+    assert [(made.chip, made.time) for made in driver.view.changes] == [(chip, stop.time)]
+    driver.run()
+    assert results(driver) == end
+
+    # A time after the change, once from a checkpoint and once from the beginning.
+    driver.goto(6, 1)
+    assert results(driver) == later
+    forget_checkpoints(driver)
+    driver.goto(5, 2)
+    driver.goto(6, 1)
+    assert results(driver) == later
+    assert [made.chip for made in driver.view.changes] == [chip]
+    driver.run()
+    assert results(driver) == end
+    assert not [sentence for sentence in driver.messages if "deterministic" in sentence]
+
+    # A time before it.
+    driver.goto(4, 1)
+    assert [made.chip for made in driver.view.changes] == [chip]
+    driver.back("walk")
+    assert driver.view.changes == ()
+    assert any("undone" in sentence and (chip or kind) in sentence for sentence in driver.messages)
+    driver.run()
+    assert results(driver) == unchanged
+    assert not [sentence for sentence in driver.messages if "deterministic" in sentence]
+
+
+def test_a_change_from_the_beginning_is_never_undone(driver: Driver, script: Path) -> None:
+    driver.load(script, changes=(("optimizer", "Adam(lr=0.05)"), ("zero_grad", "off")))
+    driver.run()
+    end = results(driver)
+    driver.goto(2, 3)
+    assert [made.chip for made in driver.view.changes] == ["Adam(lr=0.05)", "zero_grad off"]
+    assert (driver.view.toggles.optimizer, driver.view.toggles.zero_grad) == ("Adam", "off")
+    driver.goto(0, 1)
+    driver.run()
+    assert results(driver) == end
+    driver.restart()
+    driver.run()
+
+    assert results(driver) == end
+    assert [made.chip for made in driver.view.changes] == ["Adam(lr=0.05)", "zero_grad off"]
+
+
+def test_several_changes_are_undone_one_by_one(driver: Driver, script: Path) -> None:
+    driver.load(script)
+    driver.goto(2, 1)
+    driver.change("zero_grad", "off")
+    driver.goto(3, 1)
+    driver.change("lr", 0.01)
+    driver.goto(4, 2)
+    driver.change("scheduler", "off")
+    driver.run()
+    end = results(driver)
+    forget_checkpoints(driver)
+    driver.goto(6, 1)
+    driver.run()
+    assert results(driver) == end
+    for iteration, chips in ((4, ["zero_grad off", "lr 0.01"]), (2, ["zero_grad off"]), (1, [])):
+        driver.goto(iteration, 1)
+        assert [made.chip for made in driver.view.changes] == chips
+
+
+def test_taking_a_change_back_is_as_good_as_undoing_it(driver: Driver, script: Path) -> None:
+    driver.load(script)
+    driver.run()
+    unchanged = results(driver)
+    driver.goto(3, 1)
+    driver.change("zero_grad", "off")
+    driver.change("zero_grad", "on")
+    assert driver.view.changes == ()
+    driver.run()
+
+    assert results(driver) == unchanged
+
+
+def test_zero_instead_of_none_is_seen_at_once(driver: Driver, script: Path) -> None:
+    driver.load(script)
+    driver.goto(3, 2)
+    assert driver.stop.next is not None and driver.stop.next["kind"] == "zero_grad"
+    driver.change("zero_grad", "zero")
+    driver.step("over")
+    assert driver.values("model.bias", "grad") == [0.0, 0.0]
+    driver.goto(2, 2)
+    driver.step("over")
+    assert driver.values("model.bias", "grad") is None
+
+
+def test_going_to_a_later_operation_of_the_same_iteration_keeps_a_change(
+    driver: Driver, script: Path
+) -> None:
+    driver.load(script)
+    driver.goto(3, 2)
+    driver.change("backward_gradient", True)
+    driver.run()
+    driver.goto(3, 6)
+    assert [made.chip for made in driver.view.changes] == ["backward(gradient=loss)"]
+    driver.goto(3, 2)
+    assert driver.view.toggles.backward_gradient
+    driver.goto(3, 1)
+    assert driver.view.changes == ()
+    assert not driver.view.toggles.backward_gradient
+
+
+def test_a_gradient_set_before_the_step_is_used_by_it(driver: Driver, script: Path) -> None:
+    driver.load(script, changes=(("optimizer", "SGD(lr=0.5)"), ("scheduler", "off")))
+    driver.goto(2, 1)
+    while driver.stop.next is None or driver.stop.next["kind"] != "step":
+        driver.step("over")
+    before = driver.values("model.weight")
+    driver.change("set", {"name": "model.weight", "attr": "grad", "index": [0, 0], "to": 64.0})
+    assert driver.values("model.weight", "grad")[0][0] == 64.0
+    driver.step("over")
+
+    assert driver.values("model.weight")[0][0] == pytest.approx(before[0][0] - 32.0, abs=1e-5)
+
+
+REFUSED = {
+    "unknown optimizer": ("optimizer", "Adamant(lr=0.1)", "Adamant"),
+    "unknown hyperparameter": ("optimizer", "SGD(speed=3)", "speed"),
+    "impossible hyperparameter": ("optimizer", "Adam(lr=-1)", ""),
+    "only for sparse gradients": ("optimizer", "SparseAdam(lr=0.1)", ""),
+    "loss of another family": ("loss", {"name": "cross_entropy", "reduction": None}, ""),
+    "unknown loss": ("loss", {"name": "l3", "reduction": None}, ""),
+    "unknown reduction": ("loss", {"name": None, "reduction": "median"}, ""),
+    "no number": ("lr", "fast", ""),
+    "negative rate": ("lr", -0.1, ""),
+    "unknown hyperparameter alone": ("hyperparameter", {"name": "beta7", "value": 1}, "beta7"),
+    "scheduler": ("scheduler", "maybe", "maybe"),
+    "zero_grad": ("zero_grad", "sometimes", ""),
+    "outside of the tensor": ("set", {"name": "model.weight", "index": [5, 0], "to": 1.0}, ""),
+    "too few indices": ("set", {"name": "model.weight", "index": [0], "to": 1.0}, ""),
+    "no such tensor": ("set", {"name": "nothing", "index": [], "to": 1.0}, "nothing"),
+    "no such change": ("weather", "fine", "weather"),
+}
+
+
+def test_refused_changes_leave_everything_as_it_was(driver: Driver, script: Path) -> None:
+    driver.load(script)
+    driver.goto(3, 1)
+    driver.step("over")
+    expected = results(driver)
+    driver.load(script)
+    driver.goto(3, 1)
+    before, view = results(driver), driver.view
+    for name, (kind, value, word) in REFUSED.items():
+        with pytest.raises(Refused) as refusal:
+            driver.change(kind, value)
+        sentence = str(refusal.value)
+        assert word in sentence and sentence and "\n" not in sentence, name
+        now = driver.view
+        assert (now.stop, now.changes, now.toggles) == (view.stop, view.changes, view.toggles), name
+        assert results(driver) == before, name
+    driver.step("over")
+
+    assert results(driver) == expected
+
+
+def test_no_change_inside_a_step(driver: Driver, script: Path) -> None:
+    driver.load(script)
+    while not any(record["kind"] == "step" for record in driver.stop.open):
+        driver.step("walk")
+    with pytest.raises(Refused, match=r"optimizer\.step"):
+        driver.change("lr", 0.5)
+
+    assert driver.view.changes == ()
+
+
+def test_no_change_after_the_end(driver: Driver, script: Path) -> None:
+    driver.load(script)
+    driver.run()
+    with pytest.raises(Refused, match="finished"):
+        driver.change("lr", 0.5)
+
+
+def test_the_next_operation_is_shown_as_it_is_after_the_change(driver: Driver, script: Path) -> None:
+    driver.load(script)
+    driver.goto(2, 1)
+    while driver.stop.next is None or driver.stop.next["kind"] != "loss":
+        driver.step("over")
+    driver.change("set", {"name": "model.bias", "attr": "value", "index": [0], "to": 3.0})
+    assert driver.values("model.bias")[0] == 3.0
+    while driver.stop.next is None or driver.stop.next["kind"] != "update":
+        driver.step("walk")
+    driver.step("out")
+
+    assert driver.stop.last is not None and driver.stop.last["kind"] == "step"
+
+
+def test_the_choices_are_accepted(driver: Driver, script: Path) -> None:
+    driver.load(script)
+    driver.goto(3, 1)
+    losses = driver.wait(driver.session.choices("loss"))
+    optimizers = driver.wait(driver.session.choices("optimizer"))
+
+    assert {"l1", "mse", "half_mse", "smooth_l1", "huber"} <= set(losses)
+    assert "cross_entropy" not in losses
+    assert any(text.startswith("AdamW(") for text in optimizers)
+    for loss in losses:
+        driver.change("loss", {"name": loss, "reduction": None})
+    for text in optimizers[:3]:
+        driver.change("optimizer", text)
+    driver.step("over")

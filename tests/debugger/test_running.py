@@ -1,0 +1,416 @@
+"""Running at full speed, pausing, and every way in which a script can end; then going back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from backprop_tui.debugger.failure import Refused
+from support.driving import Driver
+from support.processes import MARK, all_gone, command_line, marked, new_mark, private_bytes, wait_for
+from support.scripts import bare, script
+
+TRAINING = """\
+import os, sys, time
+import torch
+
+torch.manual_seed(0)
+w = torch.nn.Parameter(torch.randn(3))
+optimizer = torch.optim.SGD([w], lr=0.001)
+for i in range({count}):
+    optimizer.zero_grad()
+    loss = (torch.nn.functional.dropout(w, 0.5) ** 2).sum()
+    loss.backward()
+    optimizer.step()
+    {then}
+"""
+
+
+def training(folder: Path, then: str = "pass", count: int = 1_000_000) -> Path:
+    path = folder / "training.py"
+    path.write_text(TRAINING.format(count=count, then=then))
+    return path
+
+
+def what_is_seen(driver: Driver) -> Any:
+    view, stop = driver.view, driver.stop
+    return (
+        stop.time, stop.iteration, stop.number, stop.next and stop.next["name"],
+        [(row["name"], row["value"], row["grad"]) for row in view.parameters],
+        [point["value"] for point in view.losses][:stop.iteration], driver.printed,
+    )  # fmt: skip
+
+
+# pausing
+def test_a_pause_at_full_speed_shows_where_the_script_is(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path))
+    driver.start_running()
+    driver.until(lambda view: view.iteration > 100)
+    assert driver.view.status == "running"
+    stop = driver.pause()
+
+    assert driver.view.status == "stopped"
+    assert stop.iteration > 100
+    assert len(driver.view.losses) == stop.iteration - 1
+    assert stop.next is not None and stop.next["name"] == "zero_grad"
+    # The dropped weights and the noise behind them are those of an uninterrupted run.
+    driver.step("over")
+    iteration, number = driver.stop.iteration, driver.stop.number
+    seen = what_is_seen(driver)
+    driver.goto(3, 1)
+    driver.goto(iteration, number)
+    assert what_is_seen(driver) == seen
+
+
+def test_back_from_a_pause_into_what_was_run_unobserved(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path))
+    driver.start_running()
+    driver.until(lambda view: view.iteration > 50)
+    stop = driver.pause()
+    for kind in ("step", "backward"):
+        driver.back("over")
+        assert driver.stop.next is not None and driver.stop.next["kind"] == kind
+        assert driver.stop.iteration == stop.iteration - 1
+    driver.step("over")
+    driver.step("over")
+    assert (driver.stop.time, driver.stop.next) == (stop.time, stop.next)
+
+
+def test_a_pause_where_no_operation_comes(driver: Driver, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    driver.load(training(tmp_path, f"while i == 20: open({str(there)!r}, 'w').close(); time.sleep(0.01)"))
+    driver.start_running()
+    assert wait_for(there.exists)
+    stop = driver.pause()
+    assert (stop.reason, stop.next) == ("interrupt", None)
+    assert stop.frames[0].line == 12
+    driver.back("over")
+    assert driver.stop.next is not None and driver.stop.next["kind"] == "step"
+    assert driver.stop.iteration == 21
+    driver.back("over")
+    assert driver.stop.next is not None and driver.stop.next["kind"] == "backward"
+
+
+def test_a_loop_that_never_touches_torch_can_be_paused_and_left(driver: Driver, tmp_path: Path) -> None:
+    path = tmp_path / "busy.py"
+    path.write_text("import torch\ntorch.ones(1, requires_grad=True).sum()\nwhile True:\n    pass\n")
+    driver.load(path)
+    driver.start_running()
+    assert driver.view.status == "running"
+    assert driver.pause().reason == "interrupt"
+    following = driver.back("walk").next
+    assert following is not None and following["name"] == "sum"
+
+
+def test_commands_are_refused_while_the_script_runs(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path))
+    driver.start_running()
+    for command in (
+        driver.session.step("walk"),
+        driver.session.run(),
+        driver.session.goto(1, 1),
+        driver.session.change("lr", 0.1),
+    ):
+        with pytest.raises(Refused, match="running"):
+            driver.wait(command)
+    driver.pause()
+    with pytest.raises(Refused, match="nothing is running"):
+        driver.wait(driver.session.pause())
+
+
+def test_restarting_a_running_script(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path))
+    first = what_is_seen(driver)
+    driver.start_running()
+    driver.until(lambda view: view.iteration > 10)
+    driver.restart()
+    assert what_is_seen(driver) == first
+    assert driver.view.losses == ()
+
+
+def test_restarting_undoes_changes_without_calling_the_script_random(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path, count=5))
+    driver.run()
+    end = what_is_seen(driver)
+    driver.goto(2, 1)
+    driver.change("lr", 0.5)
+    driver.run()
+    driver.restart()
+    assert driver.view.changes == ()
+    driver.run()
+
+    assert what_is_seen(driver) == end
+    assert not [sentence for sentence in driver.messages if "deterministic" in sentence]
+
+
+def test_a_goto_far_ahead_runs_there(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path))
+    stop = driver.goto(500, 2)
+    assert (stop.iteration, stop.number) == (500, 2)
+    seen = what_is_seen(driver)
+    driver.goto(499, 1)
+    for _ in range(4):
+        driver.step("out")
+    driver.goto(500, 2)
+    assert what_is_seen(driver) == seen
+
+
+# ends
+def test_a_crash_shows_its_traceback_and_can_be_walked_back_from(driver: Driver) -> None:
+    driver.load(script("exception"))
+    stop = driver.run()
+    assert driver.view.status == "crashed"
+    assert (stop.exit_status, stop.next) == (1, None)
+    assert stop.error is not None and stop.error.rstrip().endswith("ValueError: the data ran out")
+    assert stop.frames[0].line == 14
+    assert "ValueError: the data ran out" in driver.printed
+    with pytest.raises(Refused, match="crashed"):
+        driver.step()
+
+    driver.back("over")
+    assert driver.view.status == "stopped"
+    assert driver.stop.next is not None and driver.stop.next["kind"] == "step"
+    assert driver.printed == "iteration 0\n"
+    driver.step("over")
+    assert driver.view.status == "crashed"
+
+
+def test_a_crash_inside_an_operation(driver: Driver) -> None:
+    driver.load(script("shape_error"))
+    driver.run()
+    assert driver.view.status == "crashed"
+    driver.back("walk")
+    failing = driver.stop.next
+    assert failing is not None
+    driver.step("walk")
+    assert driver.view.status == "crashed"
+    assert driver.stop.last is not None and "error" in driver.stop.last
+
+
+def test_the_end_of_a_script_and_back(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path, count=3))
+    driver.run()
+    assert (driver.view.status, driver.stop.exit_status) == ("finished", 0)
+    assert [row["name"] for row in driver.view.parameters] == ["w"]
+    with pytest.raises(Refused, match="finished"):
+        driver.wait(driver.session.run())
+    driver.back("out")
+    assert driver.stop.next is not None and driver.stop.next["kind"] == "step"
+    assert driver.stop.iteration == 3
+    driver.run()
+    assert driver.view.status == "finished"
+
+
+def test_the_status_of_a_script_is_its_own(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path, "sys.exit(3)"))
+    driver.run()
+
+    assert (driver.view.status, driver.stop.exit_status) == ("finished", 3)
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "word"),
+    [("os._exit(7)", 7, "exit status 7"), ("os.kill(os.getpid(), 11)", -11, "signal 11")],
+)
+def test_a_death_is_told_and_the_past_is_still_there(
+    driver: Driver, tmp_path: Path, how: str, status: int, word: str
+) -> None:
+    path = training(tmp_path, f"print(i, flush=True)\n    if i == 5: {how}")
+    driver.load(path)
+    driver.run()
+    assert driver.view.status == "died"
+    assert driver.stop.exit_status == status
+    assert any(word in sentence for sentence in driver.messages)
+    with pytest.raises(Refused, match="gone"):
+        driver.step()
+
+    driver.back("walk")
+    assert driver.view.status == "stopped"
+    driver.goto(5, 2)
+    assert (driver.stop.iteration, driver.stop.number) == (5, 2)
+    assert driver.printed == "0\n1\n2\n3\n"
+    seen = what_is_seen(driver)
+    driver.load(path)
+    driver.goto(5, 2)
+    assert what_is_seen(driver) == seen
+
+
+def test_steps_back_after_a_death_leave_nothing_out(driver: Driver, tmp_path: Path) -> None:
+    """Nothing was observed before the death: what is not known must be looked up, not skipped."""
+    path = training(tmp_path, "os._exit(1) if i == 400 else None")
+    driver.load(path)
+    driver.run()
+    driver.back("walk")
+    kinds = []
+    for _ in range(8):
+        if driver.stop.time <= (0, 1):
+            break
+        following = driver.stop.next
+        if following is not None and following["depth"] == 0:
+            kinds.append(following["name"])
+        driver.back("over")
+    order = ["zero_grad", "dropout", "pow", "sum", "backward", "SGD"]
+    for later, earlier in pairwise(kinds):
+        assert order.index(later) == (order.index(earlier) + 1) % len(order), kinds
+
+
+def test_a_killed_debuggee_is_told(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path))
+    driver.goto(3, 1)
+    live = driver.session.run_of_script.processes.live
+    assert live is not None
+    os.kill(live.pid, signal.SIGKILL)
+    driver.until(lambda view: view.status == "died" or "signal 9" in view.message)
+    assert any("signal 9" in sentence for sentence in driver.messages)
+    driver.restart()
+    assert driver.view.status == "stopped"
+
+
+def test_a_script_without_torch_finishes_and_says_so(driver: Driver, tmp_path: Path) -> None:
+    path = tmp_path / "plain.py"
+    path.write_text("print('no torch here')\n")
+    driver.load(path)
+    assert driver.view.status == "finished"
+    assert driver.printed == "no torch here\n"
+    assert any("no operation" in sentence for sentence in driver.messages)
+    with pytest.raises(Refused, match="first operation"):
+        driver.back()
+
+
+# a script that is not the same twice
+def test_a_script_that_is_not_deterministic_is_told_on(driver: Driver) -> None:
+    driver.load(script("nondeterministic"))
+    driver.goto(4, 1)
+    assert not [sentence for sentence in driver.messages if "deterministic" in sentence]
+    driver.session.run_of_script.processes.drop_after((-1, 0), 0)
+    driver.goto(3, 1)
+
+    told = [sentence for sentence in driver.messages if "not deterministic" in sentence]
+    assert told == ["this script is not deterministic from here (iteration 1)"]
+
+
+def test_dropout_is_deterministic_enough(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path))
+    for iteration in (30, 5, 20, 1, 29):
+        driver.goto(iteration, 2)
+
+    assert not [sentence for sentence in driver.messages if "deterministic" in sentence]
+
+
+# files
+def test_a_script_that_reads_a_file_goes_on_reading_where_it_was(driver: Driver) -> None:
+    path = script("reads_file")
+    lines = [len(line) for line in Path(path).read_text().splitlines(keepends=True)]
+    expected = "".join(f"{length} {float(length)}\n" for length in lines)
+    driver.load(path)
+    driver.run()
+    assert driver.printed == expected
+    for iteration in (7, 3, 9):
+        driver.goto(iteration, 2)
+        driver.back("walk")
+        driver.back("into")
+        driver.step("over")
+    driver.run()
+
+    assert driver.printed == expected
+
+
+def test_a_script_that_writes_files_writes_each_line_once(driver: Driver, tmp_path: Path) -> None:
+    for name in ("bare", "stepped"):
+        (tmp_path / name).mkdir()
+    expected = bare("writes_files", str(tmp_path / "bare"), dump=False)
+    driver.load(script("writes_files"), str(tmp_path / "stepped"))
+    driver.goto(4, 2)
+    driver.back("over")
+    driver.goto(3, 1)
+    driver.back("walk")
+    driver.run()
+
+    assert (tmp_path / "stepped" / "log.txt").read_bytes() == (tmp_path / "bare" / "log.txt").read_bytes()
+    assert driver.printed.splitlines()[:5] == expected.output.splitlines()[:5]
+
+
+# output
+def test_output_goes_up_to_the_cursor_and_no_further(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path, "print(i, 'é', file=sys.stderr if i % 2 else sys.stdout)", count=12))
+    lines = [f"{i} é\n" for i in range(12)]
+    driver.run()
+    assert sorted(driver.printed.splitlines()) == sorted(line.rstrip() for line in lines)
+    for iteration in (9, 2, 11, 5, 1):
+        driver.goto(iteration, 2)
+        for stream, first in (("out", 0), ("err", 1)):
+            text = "".join(chunk.text for chunk in driver.view.output if chunk.stream == stream)
+            assert text == "".join(lines[first : iteration - 1 : 2])
+
+
+def test_output_of_c_is_captured(driver: Driver) -> None:
+    driver.load(script("prints_from_c"))
+    driver.run()
+    out = "".join(chunk.text for chunk in driver.view.output if chunk.stream == "out")
+
+    assert out == "from Python\nfrom C\nfrom the descriptor\nwithout an end of line, at the end"
+    assert "to the standard error\n" in driver.printed
+
+
+# processes
+@pytest.fixture
+def marked_driver(tmp_path: Path) -> Iterator[tuple[Driver, str]]:
+    mark = new_mark()
+    with mock.patch.dict(os.environ, {MARK: mark}):
+        driver = Driver(str(training(tmp_path)))
+    yield driver, mark
+    if not driver.loop.is_closed():
+        driver.close()
+
+
+def test_checkpoints_are_few_and_small_and_none_outlives_the_session(
+    marked_driver: tuple[Driver, str],
+) -> None:
+    driver, mark = marked_driver
+    processes = driver.session.run_of_script.processes
+    folder = processes.hub.folder
+    driver.start_running()
+    driver.until(lambda view: view.iteration > 5_000)
+    driver.pause()
+    for iteration in (4_000, 1_000, 2_500, 10):
+        driver.goto(iteration, 3)
+        driver.back("walk")
+    sleeping = marked(mark)
+    assert 3 <= len(sleeping) <= 66
+    checkpoints = [place.peer.pid for place in processes.checkpoints]
+    assert set(checkpoints) < sleeping
+    assert sum(private_bytes(pid) for pid in checkpoints) < 500e6
+    driver.close()
+
+    assert all_gone(mark), [command_line(pid) for pid in marked(mark)]
+    assert not folder.exists()
+
+
+def test_closing_while_the_script_runs_ends_it(marked_driver: tuple[Driver, str]) -> None:
+    driver, mark = marked_driver
+    driver.start_running()
+    driver.close()
+
+    assert all_gone(mark), [command_line(pid) for pid in marked(mark)]
+
+
+def test_several_callers_at_once_do_not_confuse_the_session(driver: Driver, tmp_path: Path) -> None:
+    """Keys come faster than the debuggee answers: one command wins, the others are refused."""
+    driver.load(training(tmp_path))
+
+    async def at_once() -> list[Any]:
+        commands = [driver.session.step("walk") for _ in range(3)]
+        return await asyncio.gather(*commands, driver.session.step("walk", True), return_exceptions=True)
+
+    answers = driver.wait(at_once())
+    assert answers[0] is None
+    assert all(isinstance(answer, Refused) for answer in answers[1:])
+    assert driver.stop.number == 2

@@ -1,0 +1,280 @@
+"""`trace` prints the numbers that its author could not explain, and runs a script as Python would."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.scripts import backprop_tui, environment, of_kind
+
+LOOP = """\
+import sys
+import torch
+
+torch.manual_seed(0)
+model = torch.nn.Linear(2, 3)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+x, y = torch.randn(4, 2), torch.randn(4, 3)
+for i in range(int(sys.argv[1])):
+    optimizer.zero_grad()
+    loss = torch.nn.functional.mse_loss(model(x), y)
+    loss.backward()
+    optimizer.step()
+    scheduler.step()
+sys.exit(int(sys.argv[2]))
+"""
+
+SELF = """\
+import json, os, sys
+import torch
+main = sys.modules["__main__"]
+print(json.dumps({
+    "argv": sys.argv, "path": sys.path[0], "name": __name__, "file": __file__, "folder": os.getcwd(),
+    "main": main.__dict__ is globals(), "package": __package__, "spec": __spec__ and __spec__.name,
+    "doc": __doc__, "annotations": "__annotations__" in globals(), "loader": __loader__ is None,
+}))
+torch.ones(2, requires_grad=True).sum().backward()
+"""
+
+
+def trace(*arguments: str, status: int = 0, **options: Any) -> tuple[list[dict[str, Any]], str]:
+    """(records, what the script printed)"""
+    done = subprocess.run(
+        backprop_tui("trace", *arguments), capture_output=True, text=True, timeout=60,
+        stdin=subprocess.DEVNULL, env=environment(), **options,
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+@functools.cache
+def lesson(*options: str) -> tuple[list[dict[str, Any]], str]:
+    return trace(*options, "update")
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> str:
+    path = tmp_path / "loop.py"
+    path.write_text(LOOP)
+    return str(path)
+
+
+def rounded(values: Any, digits: int = 4) -> Any:
+    """As torch prints them."""
+    if isinstance(values, list):
+        return [rounded(item, digits) for item in values]
+    return round(values, digits)
+
+
+def after(records: list[dict[str, Any]], kind: str, owner: str) -> dict[str, Any]:
+    """What each tensor was after the operations of a kind, by name."""
+    return {record[owner]: rounded(record["after"]["values"]) for record in of_kind(records, kind)}
+
+
+# the lesson
+def test_the_numbers_of_the_lesson() -> None:
+    records, _ = lesson()
+    (forward,) = of_kind(records, "forward")
+    (loss,) = of_kind(records, "loss")
+    (backward,) = of_kind(records, "backward")
+
+    assert rounded(forward["outputs"][0]["values"]) == [0.191]
+    assert rounded(loss["value"]) == rounded(backward["value"]) == 0.809
+    assert after(records, "accumulate", "tensor") == {
+        "model.linear1.weight": [[-0.28, -0.42], [-0.3, -0.45]],
+        "model.linear2.weight": [[-0.85, -0.48]],
+    }
+    assert after(records, "update", "parameter") == {
+        "model.linear1.weight": [[0.124, 0.231], [0.135, 0.1025]],
+        "model.linear2.weight": [[0.1825, 0.174]],
+    }
+
+
+@pytest.mark.parametrize("option", [("--loss", "half_mse"), ("--backward-gradient", "loss")], ids="=".join)
+def test_what_its_author_expected(option: tuple[str, str]) -> None:
+    records, _ = lesson(*option)
+
+    assert after(records, "update", "parameter")["model.linear2.weight"] == [[0.1744, 0.1694]]
+
+
+def test_the_scripts_own_output_goes_to_the_standard_error() -> None:
+    _, printed = lesson()
+    script = Path(sys.modules["backprop_tui"].__file__ or "").parent / "lessons" / "update.py"
+    bare = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, env=environment()
+    )
+
+    assert printed == bare.stdout
+    assert "0.1910" in printed and "0.8090" in printed
+
+
+def test_every_record_says_what_the_interface_promises() -> None:
+    records, _ = lesson()
+
+    assert records[0]["version"] == 1
+    assert not any("version" in record for record in records[1:])
+    for record in records:
+        assert {"time", "iteration", "depth", "level", "kind", "name", "line", "file", "module"} <= set(
+            record
+        )
+        for info in (*record.get("inputs", ()), *record.get("outputs", ())):
+            assert {"name", "shape", "dtype", "values", "requires_grad", "leaf"} <= set(info)
+
+
+def test_records_come_in_the_order_of_completion_and_nest() -> None:
+    records, _ = lesson()
+    times = [tuple(record["time"]) for record in records]
+    assert len(set(times)) == len(times)
+    open_depths: list[int] = []
+    for record in reversed(records):  # backwards a parent comes before what it contains
+        del open_depths[record["depth"] :]
+        assert len(open_depths) == record["depth"]
+        open_depths.append(record["depth"])
+    numbers = [record["number"] for record in records if record["iteration"] == 1]
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+
+
+def test_every_value_is_written_as_short_as_its_dtype_allows() -> None:
+    records, _ = lesson()
+    (forward,) = of_kind(records, "forward")
+
+    assert json.dumps(forward["outputs"][0]["values"]) == "[0.19100001]"  # float32, not 0.1910000145435333
+
+
+def test_every_gradient_flows_from_the_loss_to_the_leaves() -> None:
+    """What a node sends out is what a later one takes in, and the first one gets ∂L/∂L = 1."""
+    records, _ = lesson()
+    nodes = of_kind(records, "node", "accumulate")
+    assert nodes[0]["grad_outputs"][0]["values"] == 1.0
+    sent = [grad["values"] for node in nodes for grad in node.get("grad_inputs", ()) if grad is not None]
+    for node in nodes[1:]:
+        assert node["grad_outputs"][0]["values"] in sent, node["name"]
+
+
+# options
+def test_without_zero_grad_every_gradient_adds_to_the_one_before(loop: str) -> None:
+    records, _ = trace("--zero-grad", "off", "--iterations", "3", loop, "1000", "0")
+    known: dict[str, Any] = {}
+    for record in of_kind(records, "accumulate"):
+        before = record["before"] and record["before"]["values"]
+        assert before == known.get(record["tensor"])
+        known[record["tensor"]] = record["after"]["values"]
+    assert len(of_kind(records, "accumulate")) == 6
+    assert [record["iteration"] for record in of_kind(records, "step")] == [1, 2, 3]
+    assert [record["lr_after"] for record in of_kind(records, "schedule")][:2] == [[0.05], [0.025]]
+
+
+def test_the_options_that_change_the_script(loop: str) -> None:
+    records, _ = trace(
+        "--optimizer", "Adam(betas=(0.5, 0.9))", "--lr", "0.25", "--loss", "l1", "--reduction", "sum",
+        "--scheduler", "off", "--set", "model.weight[1,0]=7", "--set=model.weight[1,0]=8",
+        "--zero-grad", "zero", "--values", "5", "--level", "kernel", loop, "2", "3", status=3,
+    )  # fmt: skip
+    updates = of_kind(records, "update")
+    weights = [record for record in updates if record["parameter"] == "model.weight"]
+    biases = [record for record in updates if record["parameter"] == "model.bias"]
+
+    assert {record["optimizer"] for record in updates} == {"Adam"}
+    assert {record["lr"] for record in updates} == {0.25}
+    assert set(weights[0]["state"]) == {"step", "exp_avg", "exp_avg_sq"}
+    assert of_kind(records, "schedule") == []
+    assert {record["name"] for record in of_kind(records, "loss")} == {"l1_loss"}
+    # six elements are more than --values, three are not
+    assert weights[0]["before"]["values"] is None
+    assert weights[0]["before"]["max"] == 8
+    assert len(biases[0]["before"]["values"]) == 3
+    assert of_kind(records, "kernel")
+    # to zeros, from the second iteration on
+    assert [record["before"] and record["before"]["values"] for record in of_kind(records, "accumulate")
+            if record["tensor"] == "model.bias"] == [None, [0.0, 0.0, 0.0]]  # fmt: skip
+
+
+@pytest.mark.exhaustive
+def test_levels(loop: str) -> None:
+    phases, operations, kernels = (
+        trace("--level", level, loop, "2", "0")[0] for level in ("phase", "operation", "kernel")
+    )
+    for records in (phases, operations, kernels):
+        records[0].pop("version")
+
+    assert {record["level"] for record in phases} == {"phase"}
+    assert {record["level"] for record in operations} == {"phase", "operation"}
+    assert {record["level"] for record in kernels} == {"phase", "operation", "kernel"}
+    names = [[record["name"] for record in records if record["level"] == "phase"] for records in
+             (phases, operations, kernels)]  # fmt: skip
+    assert names[0] == names[1] == names[2]
+    assert [record for record in kernels if record["level"] != "kernel"][10:] == operations[10:]
+
+
+# as Python runs it
+def described(text: str) -> dict[str, Any]:
+    return next(json.loads(line) for line in text.splitlines() if line.startswith("{"))
+
+
+def bare(*arguments: str, **options: Any) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=60, env=environment(), **options
+    )
+    assert done.returncode == 0, done.stderr
+    return described(done.stdout)
+
+
+def test_a_script_finds_what_python_would_give_it(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "self.py").write_text(SELF)
+    words = (os.path.join("inner", "self.py"), "--level", "7", "-m", "x y")
+    expected = bare(*words, cwd=tmp_path)
+    records, printed = trace(*words, cwd=tmp_path)
+    found = described(printed)
+
+    assert found["argv"] == list(words)
+    assert found == expected
+    assert records[-1]["kind"] == "backward"
+
+
+def test_a_module_finds_what_python_would_give_it(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "self.py").write_text(SELF)
+    expected = bare("-m", "package.self", "--iterations", "7", cwd=tmp_path)
+    records, printed = trace("-m", "package.self", "--iterations", "7", cwd=tmp_path)
+    found = described(printed)
+
+    assert (found["name"], found["package"], found["spec"]) == ("__main__", "package", "package.self")
+    assert found == expected
+    assert [record["name"] for record in records if record["kind"] == "backward"] == ["backward"]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    ("ending", "status"), [("sys.exit()", 0), ("sys.exit(7)", 7), ("sys.exit('no')", 1), ("1 / 0", 1),
+                           ("os._exit(9)", 9), ("os.kill(os.getpid(), 15)", 143), ("sys.exit(256 + 5)", 5)],
+)  # fmt: skip
+def test_exit_statuses(tmp_path: Path, ending: str, status: int) -> None:
+    path = tmp_path / "ends.py"
+    path.write_text(f"import os, sys\nimport torch\ntorch.ones(1, requires_grad=True).sum()\n{ending}\n")
+    records, _ = trace(str(path), status=status)
+
+    assert records[-1]["name"] == "sum"
+
+
+def test_a_closed_pipe_ends_the_script_at_once(loop: str) -> None:
+    process = subprocess.Popen(
+        backprop_tui("trace", loop, "10000000", "0"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=environment(),
+    )  # fmt: skip
+    assert process.stdout is not None and process.stderr is not None
+    with process, process.stdout, process.stderr:
+        assert json.loads(process.stdout.readline())["version"] == 1
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=20) == 141
