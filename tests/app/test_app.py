@@ -149,6 +149,60 @@ async def test_views_that_come_too_fast_are_skipped_but_for_the_last():
         assert [view.iteration for view in shown] == [99]
 
 
+async def test_a_refusal_stays_while_a_running_script_brings_views():
+    async with running() as (app, pilot, session):
+        session.publish(replace(session.view, status="running"))
+        await pilot.pause()
+        app.screen.say("the script is running: p pauses it")
+        for iteration in range(5):
+            session.publish(replace(session.view, iteration=iteration))
+            await pilot.pause()
+        assert "p pauses it" in lines_of(app, MessageLine)[0]
+
+        session.show()
+        await pilot.pause()
+        assert "p pauses it" not in lines_of(app, MessageLine)[0]
+
+
+async def test_a_step_draws_the_lines_that_changed_and_no_others():
+    async with running(position=12) as (app, pilot, _):
+        screen = app.screen
+        drawn = []
+        for pane in screen.query(".pane"):
+            line = pane.render_line
+            pane.render_line = lambda y, name=pane.id, line=line: drawn.append((name, y)) or line(y)
+        before = {pane.id: pane.text_lines() for pane in screen.query(".pane")}
+        await pilot.press("space")
+        await pilot.pause()
+
+        changed = {
+            (name, y)
+            for name, lines in before.items()
+            for y, (old, new) in enumerate(zip(lines, screen.pane(name).text_lines(), strict=True))
+            if old != new
+        }
+        assert changed <= set(drawn)
+        rows = sum(len(lines) for lines in before.values())
+        assert len(drawn) < rows / 2, "half of the screen is the same as before"
+        assert not any(name in ("output", "rate") for name, _ in drawn)
+
+
+async def test_e_sets_the_number_under_the_cursor():
+    async with running(position=5) as (app, pilot, session):
+        await pilot.press("3", "down", "e")
+        assert "linear1.weight[0,1]" in str(app.screen.query_one("#ask-title").render())
+        await pilot.press("2", "enter")
+        kind, value = session.asked[-1]
+        assert kind == "set" and value["index"] == [0, 1] and value["to"] == 2.0
+
+
+async def test_the_message_line_tells_the_next_operation_when_no_pane_does():
+    async with running() as (app, pilot, _):
+        assert lines_of(app, MessageLine)[0].strip() == ""
+        await pilot.press("x")
+        assert lines_of(app, MessageLine)[0].startswith(" next: forward MyNet. Calls the model")
+
+
 async def test_quitting_closes_the_session():
     async with running() as (app, pilot, session):
         await pilot.press("q")

@@ -1,4 +1,4 @@
-"""One debuggee for all the tests of a module: importing torch is what makes a start slow."""
+"""One debuggee for all the tests: importing torch is what makes a start slow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from support.driving import Driver
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
     script: Path = tmp_path_factory.mktemp("idle") / "idle.py"
     script.write_text("import torch\n")

@@ -11,6 +11,8 @@ import pytest
 from backprop_tui.debugger.failure import Refused
 from support.driving import Driver
 
+pytestmark = pytest.mark.xdist_group("debugger_changing")
+
 SCRIPT = """\
 import torch
 from torch import nn

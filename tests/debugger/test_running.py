@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,9 @@ import pytest
 from backprop_tui.debugger.failure import Refused
 from support.driving import Driver
 from support.processes import MARK, all_gone, command_line, marked, new_mark, private_bytes, wait_for
-from support.scripts import bare, script
+from support.scripts import script
+
+pytestmark = pytest.mark.xdist_group("debugger_running")
 
 TRAINING = """\
 import os, sys, time
@@ -54,10 +55,10 @@ def test_a_pause_at_full_speed_shows_where_the_script_is(driver: Driver, tmp_pat
     driver.load(training(tmp_path))
     driver.start_running()
     driver.until(lambda view: view.iteration > 100)
-    assert driver.view.status == "running"
+    assert driver.status == "running"
     stop = driver.pause()
 
-    assert driver.view.status == "stopped"
+    assert driver.status == "stopped"
     assert stop.iteration > 100
     assert len(driver.view.losses) == stop.iteration - 1
     assert stop.next is not None and stop.next["name"] == "zero_grad"
@@ -104,7 +105,7 @@ def test_a_loop_that_never_touches_torch_can_be_paused_and_left(driver: Driver, 
     path.write_text("import torch\ntorch.ones(1, requires_grad=True).sum()\nwhile True:\n    pass\n")
     driver.load(path)
     driver.start_running()
-    assert driver.view.status == "running"
+    assert driver.status == "running"
     assert driver.pause().reason == "interrupt"
     following = driver.back("walk").next
     assert following is not None and following["name"] == "sum"
@@ -167,7 +168,7 @@ def test_a_goto_far_ahead_runs_there(driver: Driver, tmp_path: Path) -> None:
 def test_a_crash_shows_its_traceback_and_can_be_walked_back_from(driver: Driver) -> None:
     driver.load(script("exception"))
     stop = driver.run()
-    assert driver.view.status == "crashed"
+    assert driver.status == "crashed"
     assert (stop.exit_status, stop.next) == (1, None)
     assert stop.error is not None and stop.error.rstrip().endswith("ValueError: the data ran out")
     assert stop.frames[0].line == 14
@@ -176,29 +177,29 @@ def test_a_crash_shows_its_traceback_and_can_be_walked_back_from(driver: Driver)
         driver.step()
 
     driver.back("over")
-    assert driver.view.status == "stopped"
+    assert driver.status == "stopped"
     assert driver.stop.next is not None and driver.stop.next["kind"] == "step"
     assert driver.printed == "iteration 0\n"
     driver.step("over")
-    assert driver.view.status == "crashed"
+    assert driver.status == "crashed"
 
 
 def test_a_crash_inside_an_operation(driver: Driver) -> None:
     driver.load(script("shape_error"))
     driver.run()
-    assert driver.view.status == "crashed"
+    assert driver.status == "crashed"
     driver.back("walk")
     failing = driver.stop.next
     assert failing is not None
     driver.step("walk")
-    assert driver.view.status == "crashed"
+    assert driver.status == "crashed"
     assert driver.stop.last is not None and "error" in driver.stop.last
 
 
 def test_the_end_of_a_script_and_back(driver: Driver, tmp_path: Path) -> None:
     driver.load(training(tmp_path, count=3))
     driver.run()
-    assert (driver.view.status, driver.stop.exit_status) == ("finished", 0)
+    assert (driver.status, driver.stop.exit_status) == ("finished", 0)
     assert [row["name"] for row in driver.view.parameters] == ["w"]
     with pytest.raises(Refused, match="finished"):
         driver.wait(driver.session.run())
@@ -206,14 +207,14 @@ def test_the_end_of_a_script_and_back(driver: Driver, tmp_path: Path) -> None:
     assert driver.stop.next is not None and driver.stop.next["kind"] == "step"
     assert driver.stop.iteration == 3
     driver.run()
-    assert driver.view.status == "finished"
+    assert driver.status == "finished"
 
 
 def test_the_status_of_a_script_is_its_own(driver: Driver, tmp_path: Path) -> None:
     driver.load(training(tmp_path, "sys.exit(3)"))
     driver.run()
 
-    assert (driver.view.status, driver.stop.exit_status) == ("finished", 3)
+    assert (driver.status, driver.stop.exit_status) == ("finished", 3)
 
 
 @pytest.mark.parametrize(
@@ -226,14 +227,14 @@ def test_a_death_is_told_and_the_past_is_still_there(
     path = training(tmp_path, f"print(i, flush=True)\n    if i == 5: {how}")
     driver.load(path)
     driver.run()
-    assert driver.view.status == "died"
+    assert driver.status == "died"
     assert driver.stop.exit_status == status
     assert any(word in sentence for sentence in driver.messages)
     with pytest.raises(Refused, match="gone"):
         driver.step()
 
     driver.back("walk")
-    assert driver.view.status == "stopped"
+    assert driver.status == "stopped"
     driver.goto(5, 2)
     assert (driver.stop.iteration, driver.stop.number) == (5, 2)
     assert driver.printed == "0\n1\n2\n3\n"
@@ -271,14 +272,85 @@ def test_a_killed_debuggee_is_told(driver: Driver, tmp_path: Path) -> None:
     driver.until(lambda view: view.status == "died" or "signal 9" in view.message)
     assert any("signal 9" in sentence for sentence in driver.messages)
     driver.restart()
-    assert driver.view.status == "stopped"
+    assert driver.status == "stopped"
+
+
+# questions
+ASKING = """\
+import torch
+
+torch.manual_seed(0)
+model = torch.nn.Linear(5, 30)
+optimizer = torch.optim.Adam(model.parameters(), lr=0.5)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.1)
+for i in range(5):
+    batch = torch.randn(3, 5)
+    optimizer.zero_grad()
+    loss = model(batch).pow(2).mean()
+    loss.backward()
+    optimizer.step()
+    scheduler.step()
+"""
+
+
+def asking(driver: Driver, folder: Path) -> None:
+    path = folder / "asking.py"
+    path.write_text(ASKING)
+    driver.load(path)
+
+
+def test_a_window_into_a_tensor(driver: Driver, tmp_path: Path) -> None:
+    asking(driver, tmp_path)
+    driver.goto(3, 2)
+    whole = driver.wait(driver.session.window("model.weight", "value", (0, 30), (0, 5)))
+    part = driver.wait(driver.session.window("model.weight", "value", (4, 7), (1, 3)))
+    state = driver.wait(driver.session.window("model.bias", "state.exp_avg", (0, 1), (0, 30)))
+    none = driver.wait(driver.session.window("model.weight", "state.nothing", (0, 1), (0, 1)))
+
+    assert part.values == [row[1:3] for row in whole.values[4:7]]
+    assert (whole.shape, whole.dtype) == ((30, 5), "float32")
+    assert state.shape == (1, 30) and any(state.values[0])
+    assert none.values is None
+    with pytest.raises(Refused, match="nowhere"):
+        driver.wait(driver.session.window("nowhere", "value", (0, 1), (0, 1)))
+
+
+def test_other_tensors_of_the_script(driver: Driver, tmp_path: Path) -> None:
+    asking(driver, tmp_path)
+    driver.goto(3, 2)
+    found = {row["name"]: row["value"]["shape"] for row in driver.wait(driver.session.tensors())}
+
+    assert found == {"batch": [3, 5], "loss": []}
+
+
+def test_a_question_to_a_process_that_is_gone_is_refused(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path, "os._exit(1) if i == 3 else None"))
+    driver.run()
+    assert driver.status == "died"
+    with pytest.raises(Refused, match="gone"):
+        driver.wait(driver.session.window("w", "value", (0, 1), (0, 1)))
+
+
+def test_the_planned_rates_are_those_that_come(driver: Driver, tmp_path: Path) -> None:
+    asking(driver, tmp_path)
+    driver.run()
+    assert driver.view.plan is None
+    used = [point["lrs"][0] for point in driver.view.rates]
+    for iteration in (4, 1, 3):
+        driver.goto(iteration, 4)
+        driver.until(lambda view: view.plan is not None)
+        plan = driver.view.plan
+        assert plan is not None and plan.scheduler == "StepLR"
+        assert [rates[0] for rates in plan.lrs][: 5 - iteration] == used[iteration:]
+        driver.run()
+        assert driver.view.plan is None
 
 
 def test_a_script_without_torch_finishes_and_says_so(driver: Driver, tmp_path: Path) -> None:
     path = tmp_path / "plain.py"
     path.write_text("print('no torch here')\n")
     driver.load(path)
-    assert driver.view.status == "finished"
+    assert driver.status == "finished"
     assert driver.printed == "no torch here\n"
     assert any("no operation" in sentence for sentence in driver.messages)
     with pytest.raises(Refused, match="first operation"):
@@ -305,6 +377,43 @@ def test_dropout_is_deterministic_enough(driver: Driver, tmp_path: Path) -> None
     assert not [sentence for sentence in driver.messages if "deterministic" in sentence]
 
 
+# where a copy cannot be made
+THREADED = """\
+import torch
+
+torch.manual_seed(0)
+torch.ones(600, 600) @ torch.ones(600, 600)
+w = torch.nn.Parameter(torch.randn(4))
+optimizer = torch.optim.SGD([w], lr=0.01)
+for i in range(9):
+    optimizer.zero_grad()
+    (torch.nn.functional.dropout(w, 0.5) ** 2).sum().backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_going_back_without_checkpoints_runs_the_script_again(
+    driver: Driver, tmp_path: Path, threads: int
+) -> None:
+    path = tmp_path / "threaded.py"
+    path.write_text(THREADED)
+    driver.load(path, threads=threads)
+    seen = []
+    for iteration in (2, 5, 8):
+        driver.goto(iteration, 3)
+        seen.append(what_is_seen(driver))
+    told = [sentence for sentence in driver.messages if "no checkpoint" in sentence]
+    assert len(told) == (threads > 1)
+    assert bool(driver.session.run_of_script.processes.checkpoints) == (threads == 1)
+    for iteration, known in ((5, seen[1]), (2, seen[0]), (8, seen[2])):
+        driver.goto(iteration, 3)
+        assert what_is_seen(driver) == known
+    driver.back("walk")
+    driver.step("walk")
+    assert what_is_seen(driver) == seen[2]
+
+
 # files
 def test_a_script_that_reads_a_file_goes_on_reading_where_it_was(driver: Driver) -> None:
     path = script("reads_file")
@@ -324,18 +433,20 @@ def test_a_script_that_reads_a_file_goes_on_reading_where_it_was(driver: Driver)
 
 
 def test_a_script_that_writes_files_writes_each_line_once(driver: Driver, tmp_path: Path) -> None:
-    for name in ("bare", "stepped"):
-        (tmp_path / name).mkdir()
-    expected = bare("writes_files", str(tmp_path / "bare"), dump=False)
-    driver.load(script("writes_files"), str(tmp_path / "stepped"))
+    driver.load(script("writes_files"), str(tmp_path))
+    driver.run()
+    log, printed = (tmp_path / "log.txt").read_text(), driver.printed
+    assert [line.split()[0] for line in log.splitlines()] == list("01234")
+    (tmp_path / "appended.txt").unlink()
+    driver.load(script("writes_files"), str(tmp_path))
     driver.goto(4, 2)
     driver.back("over")
     driver.goto(3, 1)
     driver.back("walk")
     driver.run()
 
-    assert (tmp_path / "stepped" / "log.txt").read_bytes() == (tmp_path / "bare" / "log.txt").read_bytes()
-    assert driver.printed.splitlines()[:5] == expected.output.splitlines()[:5]
+    assert (tmp_path / "log.txt").read_text() == log
+    assert driver.printed.splitlines()[:5] == printed.splitlines()[:5]
 
 
 # output
@@ -361,20 +472,10 @@ def test_output_of_c_is_captured(driver: Driver) -> None:
 
 
 # processes
-@pytest.fixture
-def marked_driver(tmp_path: Path) -> Iterator[tuple[Driver, str]]:
+def test_checkpoints_are_few_and_small_and_none_outlives_the_session(tmp_path: Path) -> None:
     mark = new_mark()
     with mock.patch.dict(os.environ, {MARK: mark}):
         driver = Driver(str(training(tmp_path)))
-    yield driver, mark
-    if not driver.loop.is_closed():
-        driver.close()
-
-
-def test_checkpoints_are_few_and_small_and_none_outlives_the_session(
-    marked_driver: tuple[Driver, str],
-) -> None:
-    driver, mark = marked_driver
     processes = driver.session.run_of_script.processes
     folder = processes.hub.folder
     driver.start_running()
@@ -388,18 +489,11 @@ def test_checkpoints_are_few_and_small_and_none_outlives_the_session(
     checkpoints = [place.peer.pid for place in processes.checkpoints]
     assert set(checkpoints) < sleeping
     assert sum(private_bytes(pid) for pid in checkpoints) < 500e6
-    driver.close()
 
+    driver.start_running()  # the end comes while it runs
+    driver.close()
     assert all_gone(mark), [command_line(pid) for pid in marked(mark)]
     assert not folder.exists()
-
-
-def test_closing_while_the_script_runs_ends_it(marked_driver: tuple[Driver, str]) -> None:
-    driver, mark = marked_driver
-    driver.start_running()
-    driver.close()
-
-    assert all_gone(mark), [command_line(pid) for pid in marked(mark)]
 
 
 def test_several_callers_at_once_do_not_confuse_the_session(driver: Driver, tmp_path: Path) -> None:

@@ -14,12 +14,16 @@ from typing import Any
 
 import pytest
 
+from backprop_tui.debugger import processes
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.view import View
 from backprop_tui.protocol import Record
 from support.driving import Driver
 
+pytestmark = pytest.mark.xdist_group("debugger_walking")
+
 Time = tuple[int, int]
+UNRECORDED = ("last", "records")
 SUMMARIES = ("norm", "min", "max", "nonfinite")
 
 LADDER = """\
@@ -251,15 +255,18 @@ class Walker:
         else:
             self.driver.run_to_line(str(self.script), chosen, backwards)
         self.toggle(line)
-        # It was not known that this would be a stop, so `last` has no summaries.
-        self.arrived(expected, f"{'reverse-' * backwards}continue to {line} or {chosen}", summaries=False)
+        # It was not known that this would be a stop, so `last` has no summaries, and at the end of the
+        # script nothing was recorded.
+        unseen = UNRECORDED if expected == len(self.sights) - 1 else ()
+        way = f"{'reverse-' * backwards}continue to {line} or {chosen}"
+        self.arrived(expected, way, unseen, summaries=False)
 
     def run_to_end(self) -> None:
         """At full speed: nothing of what was passed is seen."""
         if self.over:
             return
         self.driver.run()
-        self.arrived(len(self.sights) - 1, "run", unseen=("time", "iteration", "number", "last", "records"))
+        self.arrived(len(self.sights) - 1, "run", unseen=("time", "iteration", "number", *UNRECORDED))
 
     def step(self, how: str) -> None:
         if self.over:
@@ -341,6 +348,16 @@ def test_a_random_walk_sees_what_was_seen_before(walker: Walker) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_other_random_walks(walker: Walker, seed: int) -> None:
     random_moves(walker, random.Random(100 + seed), 100)
+
+
+@pytest.mark.parametrize(("most", "memory"), [(3, 1 << 40), (64, 0)], ids=["few", "no memory"])
+def test_with_hardly_a_checkpoint(
+    walker: Walker, most: int, memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "MOST_CHECKPOINTS", most)
+    monkeypatch.setattr(walker.driver.session.run_of_script.processes, "memory_cap", memory)
+    random_moves(walker, random.Random(3), 15)
+    assert len(walker.driver.session.run_of_script.processes.checkpoints) <= most
 
 
 def test_steps_forwards_and_as_many_back_are_the_identity(walker: Walker) -> None:

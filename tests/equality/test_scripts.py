@@ -1,11 +1,18 @@
 """A script leaves the same bits behind whether Python runs it or `trace` does."""
 
 import functools
+import json
+import tempfile
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from support.scripts import Run, bare, difference, of_kind, records, traced
+from support.scripts import DUMPER, Run, bare, difference, of_kind, records, script, traced
+
+MARK = "=== the end of one script"
+"""As in support/dump_state.py."""
 
 SEEDS = {
     "seed_001_manual": [],
@@ -32,6 +39,27 @@ REAL = {
 }
 
 
+TOGETHER = {**SEEDS, **REAL}
+"""Run in one process, so that torch is imported twice in all and not twice for each."""
+
+
+@functools.cache
+def together(run: Callable[..., Run]) -> dict[str, Run]:
+    """Every script, each with its own state and output."""
+    words: list[str] = []
+    for name, arguments in TOGETHER.items():
+        words += ["--", script(name), *arguments]
+    with tempfile.TemporaryDirectory() as folder:
+        done = run(str(DUMPER), folder, "--several", *words[1:], dump=False, timeout=300)
+        assert done.status == 0, done.output
+        outputs = done.output.split(f"{MARK}\n{MARK}\n")
+        states = [json.loads(Path(folder, f"{index}.json").read_text()) for index in range(len(TOGETHER))]
+    return {
+        name: Run(0, output, state)
+        for name, output, state in zip(TOGETHER, outputs[: len(TOGETHER)], states, strict=True)
+    }
+
+
 run_bare = functools.cache(bare)
 
 
@@ -43,19 +71,24 @@ def compare(name: str, *arguments: str, trace: tuple[str, ...] = ()) -> Run:
     return run
 
 
-@pytest.mark.parametrize(("name", "arguments"), SEEDS.items(), ids=SEEDS)
-def test_the_scripts_of_the_questions(name: str, arguments: list[str]) -> None:
+@pytest.mark.xdist_group("together")
+@pytest.mark.parametrize("name", TOGETHER)
+def test_scripts_of_the_questions_and_real_programs(name: str) -> None:
+    expected, run = together(bare)[name], together(traced)[name]
+
+    assert difference(expected, run) == ""
+    assert len(expected.state) > 3
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("name", "arguments"), TOGETHER.items(), ids=TOGETHER)
+def test_each_in_a_process_of_its_own(name: str, arguments: list[str]) -> None:
     compare(name, *arguments)
 
 
-@pytest.mark.parametrize(("name", "arguments"), REAL.items(), ids=REAL)
-def test_real_programs(name: str, arguments: list[str]) -> None:
-    compare(name, *arguments)
-
-
-@pytest.mark.parametrize("level", ["phase", "kernel"])
+@pytest.mark.parametrize("level", ["kernel"])
 def test_at_every_level(level: str) -> None:
-    compare("custom_function", *REAL["custom_function"], trace=("--level", level))
+    compare("custom_function", "--iterations", "2", trace=("--level", level))
 
 
 @pytest.mark.exhaustive

@@ -115,8 +115,13 @@ def test_a_node_names_the_operation_that_it_undoes():
     forward = {"kind": "op", "name": "relu", "time": [0, 4], "line": 12}
     node = {"kind": "node", "name": "ReluBackward0", "origin": [0, 4]}
 
-    assert operation.made_by(node, [forward]) == " through relu, line 12"
-    assert operation.made_by(node, []) == ""
+    def heading(width, *records):
+        view = View("stopped", "a.py", records=records)
+        return plain(operation.section(("next", node, ()), view, width)[0]).rstrip()
+
+    assert heading(58, forward) == "next ReluBackward0  ← backward through relu, line 12"
+    assert heading(36, forward) == "next ReluBackward0  ← relu, line 12"
+    assert heading(58) == "next ReluBackward0  ← backward"
 
 
 def test_a_crash_is_told_in_full():
@@ -166,4 +171,6 @@ def test_after_a_run_at_full_speed_no_old_operation_is_shown_as_done():
 def test_the_length_of_a_vector_does_not_read_like_its_value():
     large = {"shape": [64], "dtype": "float32", "values": None, "norm": 3.5}
 
-    assert any("float32 [64] · norm 3.5" in line for line in of({"kind": "op", "name": "a", "outputs": [large]}))
+    shown = of({"kind": "op", "name": "a", "outputs": [large]})
+
+    assert any("float32 [64] · norm 3.5" in line for line in shown)

@@ -90,7 +90,8 @@ def test_deep_in_a_model_the_layers_around_the_next_operation_stay_in_sight():
 
     layers = [row(f"layer {number}", 0) for number in range(20)]
     inside = [row(f"op {number}", 1) for number in range(9)]
-    rows = [row("encoder", 0, open=True), *layers, row("last", 0, open=True), *inside, row("here", 1, next=True)]
+    here = row("here", 1, next=True)
+    rows = [row("encoder", 0, open=True), *layers, row("last", 0, open=True), *inside, here]
 
     shown = [plain(row.pieces) for row in program.window(rows, 10)]
 
@@ -135,7 +136,7 @@ def test_a_new_iteration_has_no_results_of_the_old_one():
 
 def test_a_crash_stands_under_its_line_in_full():
     view = view_at(14)
-    error = "Traceback (most recent call last):\n  File \"a.py\", line 3\nRuntimeError: it went wrong here"
+    error = 'Traceback (most recent call last):\n  File "a.py", line 3\nRuntimeError: it went wrong here'
     crashed = View(
         "crashed", SCRIPT, Stop(view.stop.time, 1, 14, "crashed", frames=view.stop.frames, error=error)
     )

@@ -31,6 +31,21 @@ def test_changes_are_marked_without_colour():
     assert "zero_grad on · L1Loss · *Adam(lr=0.1) · lr 0.05 · *w[0] = 2" in text
 
 
+def test_what_was_changed_stays_when_there_is_little_room():
+    made = tuple(Change("set", f"w[{index}] = 2", (0, 0)) for index in range(4))
+
+    text = plain(title(view_at(14, changes=made), 110, 1)[0])
+
+    assert "w[0] = 2 · *w[1] = 2 · *w[2] = 2 · *w[3] = 2" in text
+    assert "zero_grad on" not in text and "…" not in text
+
+
+def test_a_learning_rate_is_short_in_the_title():
+    toggles = replace(view_at(14).toggles, lr=0.1 + 0.2)
+
+    assert "lr 0.3 " in plain(title(view_at(14, toggles=toggles), 120, 1)[0])
+
+
 def test_a_narrow_screen_has_two_lines_that_fit():
     lines = [plain(line) for line in title(view_at(14), 60, 2)]
 

@@ -65,6 +65,10 @@ class Driver:
         return self.session.view
 
     @property
+    def status(self) -> str:
+        return self.view.status
+
+    @property
     def stop(self) -> Stop:
         assert self.view.stop is not None
         return self.view.stop

@@ -1,6 +1,7 @@
 """Run a script as Python would and write down, bit for bit, what it leaves behind.
 
     dump_state.py STATE_FILE SCRIPT [ARGS]
+    dump_state.py FOLDER --several SCRIPT [ARGS] -- SCRIPT [ARGS] -- ...
 
 STATE_FILE becomes a JSON object: a digest per tensor that the script's globals reach (modules with their
 buffers and gradients, optimizers with their state and learning rates, schedulers, containers), and one
@@ -16,10 +17,10 @@ import types
 import numpy
 import torch
 
-STATE_FILE, SCRIPT = sys.argv[1:3]
+MARK = "=== the end of one script"
 
 
-def run(path, arguments):
+def run(path, arguments, state_file):
     """Execute `path` as `__main__`; returns its globals even if it ends by an exception."""
     # Unseeded generators start from the system's entropy: no two runs of the same script would be equal.
     random.seed(0)
@@ -33,7 +34,7 @@ def run(path, arguments):
         with open(path, encoding="utf-8") as source:
             exec(compile(source.read(), path, "exec"), module.__dict__)
     finally:
-        write_state(STATE_FILE, module.__dict__)
+        write_state(state_file, module.__dict__)
         sys.modules["__main__"] = ours
 
 
@@ -94,5 +95,22 @@ def sha(data):
     return hashlib.sha256(data).hexdigest()[:16]
 
 
+def run_several(folder, words):
+    """One script after the other: torch is imported once. The state of the N-th goes to FOLDER/N.json."""
+    number = 0
+    while words:
+        end = words.index("--") if "--" in words else len(words)
+        path, *arguments = words[:end]
+        words = words[end + 1 :]
+        run(path, arguments, f"{folder}/{number}.json")
+        for stream in (sys.stdout, sys.stderr):
+            print(MARK, file=stream, flush=True)
+        number += 1
+
+
 if __name__ == "__main__":
-    run(SCRIPT, sys.argv[3:])
+    target, first, *rest = sys.argv[1:]
+    if first == "--several":
+        run_several(target, rest)
+    else:
+        run(first, rest, target)

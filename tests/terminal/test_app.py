@@ -110,6 +110,17 @@ def test_pausing_and_quitting_work_while_a_script_never_ends(name: str) -> None:
         assert all_gone(terminal.mark), left(terminal)
 
 
+def test_quitting_while_a_script_runs_is_quiet() -> None:
+    with Terminal(script("toy"), "1000000") as terminal:
+        terminal.wait(ready)
+        terminal.press("c")
+        terminal.wait_for("  running  ")
+        terminal.press("q")
+
+        assert terminal.wait_for_exit() == 0
+        assert "Traceback" not in terminal.raw
+
+
 def test_a_killed_debuggee_is_told_and_the_app_stays_usable() -> None:
     with Terminal() as terminal:
         terminal.wait(ready)

@@ -41,6 +41,7 @@ class BackpropApp(App[int]):
         super().__init__()
         self.session = session_factory(self._on_view)
         self._latest: View | None = None
+        self._ending = False
         self._main = MainScreen(self.session)
 
     def get_default_screen(self) -> Screen[Any]:
@@ -62,6 +63,11 @@ class BackpropApp(App[int]):
         except StartFailed as failure:
             self.exit(1, 1, message=str(failure))
 
+    def exit(self, result: int | None = None, return_code: int = 0, message: Any = None) -> None:
+        """End the app. Views that come while the screen is taken down are not shown."""
+        self._ending = True
+        super().exit(result, return_code, message)
+
     async def on_unmount(self) -> None:
         """Whatever ended the app, the script ends with it."""
         self._handle_signals(add=False)
@@ -76,7 +82,7 @@ class BackpropApp(App[int]):
 
     def _show_latest(self) -> None:
         view, self._latest = self._latest, None
-        if view is not None:
+        if view is not None and not self._ending:
             self._main.show(view)
 
     def _handle_signals(self, add: bool) -> None:

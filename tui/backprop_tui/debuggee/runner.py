@@ -12,6 +12,7 @@ import threading
 import traceback
 import types
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from typing import Any
 
 from backprop_tui.debuggee.changes import ChangeError
@@ -63,7 +64,10 @@ def _run_file(program: Program) -> None:
     sys.argv[:] = [program.target, *program.arguments]
     sys.path[0] = os.path.dirname(os.path.realpath(path))
     main = types.ModuleType("__main__")
-    main.__dict__.update(__file__=path, __builtins__=__builtins__, __cached__=None)
+    loader = SourceFileLoader("__main__", path)
+    main.__dict__.update(
+        __file__=path, __builtins__=__builtins__, __cached__=None, __annotations__={}, __loader__=loader
+    )
     sys.modules["__main__"] = main
     with io.open_code(path) as file:
         code = compile(file.read(), path, "exec", dont_inherit=True)

@@ -185,7 +185,7 @@ class Server:
         """Fork, unless that is not safe now. Returns in a woken copy what it is to do."""
         reason = checkpoint.obstacle()
         if reason is not None:
-            self.note(f"no checkpoint here: {reason}")
+            self.note(f"no checkpoint from here on: {reason}, so going back runs from an earlier one again")
             self._interval = self._next_checkpoint = float("inf")
             return None
         engine, begun = self.engine, perf_counter()

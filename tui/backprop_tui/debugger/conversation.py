@@ -13,7 +13,8 @@ from backprop_tui.debugger.wire import Message
 class Conversation:
     """Matches answers to questions. A question sent while the script runs waits for its stop."""
 
-    def __init__(self, send: Callable[[Message], None]) -> None:
+    def __init__(self, send: Callable[[Message], bool]) -> None:
+        """``send`` answers whether there is a process to send to."""
         self._send = send
         self._asked = 0
         self._open: dict[int, asyncio.Future[Any]] = {}
@@ -23,7 +24,8 @@ class Conversation:
         self._asked += 1
         future = self._open[self._asked] = asyncio.get_running_loop().create_future()
         future.add_done_callback(_retrieve)
-        self._send({"do": do, "id": self._asked, **arguments})
+        if not self._send({"do": do, "id": self._asked, **arguments}):
+            self.abandon()
         return future
 
     def take(self, message: Message) -> None:

@@ -193,10 +193,11 @@ class Processes:
         place.peer.send(message)
         await future
 
-    def send(self, message: Message) -> None:
-        """Send to the live process."""
+    def send(self, message: Message) -> bool:
+        """Send to the live process. False if there is none."""
         if self.live is not None:
             self.live.send(message)
+        return self.live is not None
 
     def _message(self, peer: Peer, message: Message) -> None:
         if message["type"] == "died":

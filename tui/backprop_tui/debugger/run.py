@@ -83,7 +83,8 @@ class Run:
         self.processes.cursor = self.cursor
         self._arrival: asyncio.Future[Stop] | None = None
         self._hits: list[Time] = []
-        self._told = False
+        self._told: set[str] = set()
+        self._told_different = False
         """That a replay differs from what it replays was said, on the present way."""
         self._gap: Callable[[Stop], Time] | None = None
         """After a run that was not observed all along: from when on it was, given its stop."""
@@ -161,7 +162,7 @@ class Run:
 
     async def _wake(self, base: Checkpoint, go: Message, pending: list[Entry]) -> Stop:
         self._gap = None
-        self._told = False
+        self._told_different = False
         self.history.cut(base.time)
         self.conversation.abandon()
         arrival = self._expect()
@@ -175,6 +176,15 @@ class Run:
             self.processes.signal_live()
             await asyncio.wait([arrival], timeout=_NUDGE_EVERY)
         return await arrival
+
+    def shortcut(self, iteration: int) -> bool:
+        """Whether a checkpoint is nearer to an iteration ahead than where the script stands.
+
+        There is one after going back: the future that was left is known.
+        """
+        starts = self.history.starts
+        begin = starts.of(iteration - 1)
+        return starts.known(iteration) and self.processes.nearest(begin).time > self.cursor()
 
     def close_behind(self, stop: Stop) -> bool:
         """Whether the iteration before a stop can be run again quickly."""
@@ -206,27 +216,30 @@ class Run:
         Searched from checkpoint to checkpoint backwards. The live process is lost on the way: the
         caller must travel somewhere afterwards.
         """
-        cursor = end = reached = self.cursor()
-        while reached > START and lines:
-            before = (reached[0], reached[1] - 1) if reached[1] else (reached[0] - 1, NEVER[0])
+        stop = self.stop
+        assert stop is not None
+        over = stop.reason in ("finished", "crashed")
+        goal = Target(0, time=NEVER if over else stop.time, interrupted=not over and stop.next is None)
+        before = stop.time if over else _just_before(stop.time)
+        while lines and before >= START:
             base = self.processes.nearest(before)
-            visits = [visit for visit in await self._visits(base, end, lines) if visit < cursor]
+            visits = [visit for visit in await self._visits(base, goal, lines) if over or visit < stop.time]
             if visits:
                 return visits[-1]
-            reached = base.time
             # A copy that stands before an operation is not asked about that one: its predecessor is.
-            end = (reached[0], reached[1] + 1)
+            goal = Target(0, time=(base.time[0], base.time[1] + 1))
+            before = _just_before(base.time)
         return None
 
-    async def _visits(self, base: Checkpoint, end: Time, lines: Lines) -> list[Time]:
+    async def _visits(self, base: Checkpoint, goal: Target, lines: Lines) -> list[Time]:
         go = {
-            "time": list(end),
+            **goal.condition(),
             "observe": EVERYTHING,
             "record": False,
             "lines": [list(place) for place in lines],
             "collect": True,
         }
-        self.trail.reset(end)
+        self.trail.reset(NEVER)
         await self._wake(base, go, self.log.after(base.changes))
         return self._hits
 
@@ -263,9 +276,11 @@ class Run:
         self.trail.add(message.get("records", ()))
         self.trail.thin()
         for note in message.get("notes", ()):
-            self.on_note(note)
-        if different is not None and not self._told:
-            self._told = True
+            if note not in self._told:
+                self._told.add(note)
+                self.on_note(note)
+        if different is not None and not self._told_different:
+            self._told_different = True
             iteration = self.history.starts.of_landmark(different - 1)
             self.on_note(f"this script is not deterministic from here (iteration {iteration})")
         if message["type"] == "progress":
@@ -301,3 +316,9 @@ class Run:
         self._arrive(replace(stop, reason="died", exit_status=status))
         if not waited_for:
             self.on_death()
+
+
+def _just_before(time: Time) -> Time:
+    """The last time that is earlier; before the start if there is none."""
+    landmark, operation = time
+    return (landmark, operation - 1) if operation else (landmark - 1, NEVER[0])

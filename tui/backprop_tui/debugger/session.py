@@ -165,7 +165,8 @@ class Session:
         if iteration < 0 or number < 1:
             raise Refused("an iteration is 0 or more and an operation 1 or more, as in 12.7")
         target = Target(iteration, number=number)
-        if self.view.status == "stopped" and (iteration, number) > (stop.iteration, stop.number):
+        ahead = (iteration, number) > (stop.iteration, stop.number)
+        if ahead and self.view.status == "stopped" and not self.run_of_script.shortcut(iteration):
             near = iteration <= stop.iteration + 1
             observe = EVERYTHING if near else [[iteration - 1, None]]
             await self._alone(self.run_of_script.go({**target.condition(), "observe": observe}))
@@ -298,7 +299,8 @@ class Session:
         """Ask for the learning rates ahead, if they may have changed."""
         toggles, run = self.view.toggles, self.run_of_script
         if toggles.scheduler in (None, "off") or self.view.status != "stopped":
-            if self.view.plan is not None and toggles.scheduler in (None, "off"):
+            self._planned = None
+            if self.view.plan is not None:
                 self._publish(plan=None)
             return
         key = (toggles.scheduler, toggles.lr, len(run.history.rates), len(run.log.entries))

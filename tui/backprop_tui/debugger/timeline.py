@@ -188,11 +188,12 @@ class Starts:
         self._landmarks = array("q")
 
     def enter(self, iteration: int, landmark: int) -> None:
-        """An iteration began."""
-        del self._landmarks[max(iteration - 1, 0) :]
-        while len(self._landmarks) < iteration - 1:
-            self._landmarks.append(landmark)
-        self._landmarks.append(landmark)
+        """An iteration began; if it began elsewhere before, what is known of the later ones is void."""
+        index = iteration - 1
+        if index < 0 or (index < len(self._landmarks) and self._landmarks[index] == landmark):
+            return
+        del self._landmarks[index:]
+        self._landmarks.extend([landmark] * (index + 1 - len(self._landmarks)))
 
     def of(self, iteration: int) -> Time:
         """The time at which an iteration began, as far as known; the start for iteration 0."""

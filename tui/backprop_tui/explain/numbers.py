@@ -123,7 +123,7 @@ def _positional(digits: str, power: int) -> str:
     if power < 0:
         return "0." + "0" * (-power - 1) + digits
     whole = digits[: power + 1].ljust(power + 1, "0")
-    return f"{whole}.{digits[power + 1:]}" if len(digits) > power + 1 else whole
+    return f"{whole}.{digits[power + 1 :]}" if len(digits) > power + 1 else whole
 
 
 def _scientific(digits: str, power: int) -> str:
@@ -169,6 +169,11 @@ def significant(value: Any, dtype: str, digits: int) -> str:
     text = shortest(value, dtype)
     if not isinstance(value, float) or not math.isfinite(value) or value == 0:
         return display(text)
+    return _significant_text(text, digits)
+
+
+@lru_cache(maxsize=65536)
+def _significant_text(text: str, digits: int) -> str:
     sign, figures, power = _digits(text)
     kept = power + 1 if digits <= power < 6 else digits
     if len(figures) <= kept:

@@ -74,12 +74,15 @@ class PieceLines(ScrollView):
     def hold(self, lines: int, growing: bool = False) -> None:
         """Say how many lines there are.
 
-        A new height costs a new layout of the screen, so a `growing` list is given some in advance.
+        A new height costs a new layout of the screen, so a `growing` list is given some in advance, and
+        all heights that need no scrolling are the same.
         """
         width, height = self.scrollable_content_region.size
-        if growing and lines > height:
+        if lines <= height:
+            lines = 1
+        elif growing:
             lines = -(-lines // SPARE_LINES) * SPARE_LINES
-        self.virtual_size = Size(width, max(1, lines, height))
+        self.virtual_size = Size(width, lines)
 
     def notify_style_update(self) -> None:
         """The style sheet or the theme has changed."""

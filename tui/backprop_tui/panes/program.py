@@ -88,10 +88,14 @@ The script, with the operations of this iteration under the line that runs them.
             return
         if file not in self._files:
             self._files[file] = read(file)
-            self.run_worker(lambda: self._colour(file), thread=True, group=f"colour {file}", exclusive=True)
+            # A thread that imports a lexer would delay the frame with the plain text.
+            self.call_after_refresh(self._colour_soon, file)
         self._source = self._files[file]
         self._shift = 0
         self.entitle(f"program · {Path(file).name}")
+
+    def _colour_soon(self, file: str) -> None:
+        self.run_worker(lambda: self._colour(file), thread=True, group=f"colour {file}", exclusive=True)
 
     def _colour(self, file: str) -> None:
         """Colour a file in a worker thread: a lexer needs a second for 10,000 lines."""

@@ -36,7 +36,7 @@ def read_time(text: str, view: View) -> tuple[int, int]:
     except ValueError:
         raise Refused(f"“{text}” is not ITERATION.OPERATION; {_range(view)}") from None
     if iteration < 0 or number < 1:
-        raise Refused(f"Iterations and operations count from 1 (what comes before is iteration 0); {_range(view)}")
+        raise Refused(f"Iterations and operations count from 1, and iteration 0 comes before; {_range(view)}")
     return iteration, number
 
 

@@ -39,5 +39,3 @@ class KeyLine(BarLine):
         action = self.action_at(event.x)
         if action is not None:
             await self.screen.run_action(action.call)
-
-

@@ -22,9 +22,8 @@ def key_lines() -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     for group, heading in GROUPS.items():
         lines += [("", ""), ("", heading)]
-        lines += [
-            (action.key_text, f"{action.label.rstrip('…')}. {action.help}") for action in ACTIONS if action.group == group
-        ]
+        actions = (action for action in ACTIONS if action.group == group)
+        lines += [(action.key_text, f"{action.label.rstrip('…')}. {action.help}") for action in actions]
     return lines
 
 

@@ -124,13 +124,17 @@ class MainScreen(ChangeActions, Screen[None]):
         return self.query_one(f"#{name}")
 
     def show(self, view: View) -> None:
-        """Show a new view in every pane on the screen; the others get it when they come back."""
+        """Show a new view in every pane on the screen; the others get it when they come back.
+
+        A message stays until the run has stopped elsewhere: a running one brings views all the time.
+        """
+        if (view.status, view.stop) != (self.view.status, self.view.stop) or view.message:
+            self._message = ""
         self.view = view
-        self._message = ""
         self._refresh_panes()
 
     def say(self, message: str) -> None:
-        """Put a sentence into the message line, until the next view."""
+        """Put a sentence into the message line, until the next stop."""
         self._message = message
         self._show_message()
 

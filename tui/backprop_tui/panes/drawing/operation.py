@@ -19,7 +19,7 @@ from backprop_tui.panes.drawing.records import (
     sentence,
     type_text,
 )
-from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, cut, wrapped
+from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, cut, width_of, wrapped
 from backprop_tui.protocol import Record, TensorInfo
 
 MATRIX_ROWS = 8
@@ -82,7 +82,7 @@ def made_by(record: Record, records: Sequence[Record]) -> str:
     for other in reversed(records) if origin else ():
         if other.get("time") == origin:
             line = f", line {other['line']}" if other.get("line") else ""
-            return f" through {label(other)}{line}"
+            return f"{label(other)}{line}"
     return ""
 
 
@@ -196,8 +196,12 @@ FULL, FLAT, TERSE = Detail(), Detail(matrix_rows=1), Detail(about=False, matrix_
 def section(told: Told, view: View, width: int, detail: Detail = FULL) -> list[Pieces]:
     """One operation: a heading, what it does, its values."""
     word, record, above = told
-    context = "  " + _context(record, above) + made_by(record, view.records)
-    heading: Pieces = ((word, "mark"), (" ", ""), (label(record), "title"), (context, "dim"))
+    heading: Pieces = ((word, "mark"), (" ", ""), (label(record), "title"))
+    way, origin = _context(record, above), made_by(record, view.records)
+    context = f"  {way} through {origin}" if origin else f"  {way}"
+    if origin and width_of(heading) + len(context) > width:
+        context = f"  ← {origin}"
+    heading = (*heading, (context, "dim"))
     about = wrapped(sentence(record, view.toggles.zero_grad), width, "dim") if detail.about else []
     return [cut(heading, width), *about, *_body(entries(record), width, detail.matrix_rows)]
 
@@ -300,7 +304,7 @@ def _joined(sections: list[list[Pieces]], gap: bool = True) -> list[Pieces]:
 
 def _nothing(view: View) -> str:
     if view.status == "finished" and view.losses:
-        return "The script has finished. It ran at full speed, so no operation was observed: step back to see them."
+        return "The script has finished. At full speed no operation is observed: step back to see some."
     if view.status == "finished":
         return "The script has finished without an operation of PyTorch that could be shown."
     return "No operation has run yet."
@@ -312,5 +316,3 @@ def one_line(view: View) -> str:
     if stop is None or stop.next is None:
         return ""
     return f"next: {label(stop.next)}. {sentence(stop.next, view.toggles.zero_grad)}"
-
-

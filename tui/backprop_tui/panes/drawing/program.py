@@ -5,11 +5,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
+from rich.cells import cell_len
+
 from backprop_tui.debugger.view import Stop, View
-from backprop_tui.panes.drawing.records import result, short_label
-from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, cut, shifted, width_of, wrapped
+from backprop_tui.panes.drawing.records import label, result, short_label
+from backprop_tui.panes.drawing.text import Pieces, beside, clean, cut, shifted, width_of, wrapped
 from backprop_tui.protocol import Record
 
 Place = tuple[str, int]
@@ -42,10 +45,11 @@ class Row:
     kind: Literal["source", "operation", "more", "error"]
     line: int
     pieces: Pieces = ()
-    result: Pieces = ()
     next: bool = False
     open: bool = False
     """An operation that has begun and holds the next one."""
+    branch: Branch | None = None
+    """Its result is worked out when the row is drawn: most of a long list is not."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,11 @@ def by_place(trees: Sequence[Branch]) -> dict[Place, list[Branch]]:
     return found
 
 
+def result_room(width: int) -> int:
+    """About how many columns a result may take in a pane of so many."""
+    return max(LEAST_RESULT, width // 2 - 4)
+
+
 def summary(branch: Branch, limit: int) -> str:
     """The result of an operation; of a phase without one, what it did to how many."""
     text = result(branch.record, limit)
@@ -159,33 +168,28 @@ def summary(branch: Branch, limit: int) -> str:
     return f"{count} updated" if kind == "step" and count else ""
 
 
-def tree_rows(
-    branch: Branch, line: int, limit: int, lead: str = "", last: bool = True, top: bool = False
-) -> list[Row]:
+def tree_rows(branch: Branch, line: int, lead: str = "", last: bool = True, top: bool = False) -> list[Row]:
     """The rows of one branch; `lead` is the part of the tree lines that its ancestors drew.
 
-    Results take at most about `limit` columns. Kernels are listed only while one is inside.
+    Kernels are listed only while one is inside.
     """
     joint = "" if top else "╰ " if last else "├ "
     upcoming = branch.state == "next"
     style = "mark" if upcoming else "" if branch.state == "done" else "name"
-    name = short_label(branch.record, limit - 3 - len(lead + joint))
-    pieces: list[Piece] = [(lead + joint, "dim"), (name, style)]
-    error = bool(branch.record.get("error"))
-    shown = "" if upcoming else summary(branch, limit)
+    pieces = ((lead + joint, "dim"), (label(branch.record), style))
     more = branch.state == "open"
-    rows = [Row("operation", line, tuple(pieces), ((shown, "bad" if error else "value"),), upcoming, more)]
+    rows = [Row("operation", line, pieces, upcoming, more, branch)]
     lead += "" if top else "  " if last else "│ "
     inside = [inner for inner in branch.inside if more or inner.record.get("level") != "kernel"]
     for index, inner in enumerate(inside):
-        rows += tree_rows(inner, line, limit, lead, index == len(inside) - 1 and not more)
+        rows += tree_rows(inner, line, lead, index == len(inside) - 1 and not more)
     if more:
         rows.append(Row("more", line, ((lead + "╰ ", "dim"), ("…", "dim"))))
     return rows
 
 
 def window(rows: list[Row], room: int) -> list[Row]:
-    """At most `room` rows: the next operation (or the last one), what is open around it, and then the nearest.
+    """At most `room` rows: the next operation (or the last one), what is open around it, then the nearest.
 
     Each gap is one row that says how many are left out.
     """
@@ -206,7 +210,7 @@ def window(rows: list[Row], room: int) -> list[Row]:
 def _cost(kept: set[int], count: int) -> int:
     """Rows that are needed: one for each kept row and one for each gap."""
     edges = sorted({-1, *kept, count})
-    return len(kept) + sum(right - left > 1 for left, right in zip(edges, edges[1:], strict=False))
+    return len(kept) + sum(right - left > 1 for left, right in pairwise(edges))
 
 
 def _with_gaps(rows: list[Row], kept: list[int]) -> list[Row]:
@@ -266,7 +270,7 @@ def lay_out(view: View, file: str, lines: int, width: int, height: int) -> Layou
     groups = by_place(forest(stop, view.records))
     where, line = place_of(view)
     here = line if where == file else 0
-    limit = max(LEAST_RESULT, width // 2 - 4)
+    limit = result_room(width)
     blocks = _blocks(view, groups, (file, here), width, height)
     callers = frozenset(frame.line for frame in stop.frames if frame.file == file and frame.line != here)
     return Layout(lines, tuple(sorted(blocks.items())), _results(groups, file, limit), here, callers)
@@ -278,14 +282,13 @@ def _blocks(
     """The rows below the line about to run and below the one that ran last."""
     stop, (file, here) = view.stop, present
     assert stop is not None
-    limit = max(LEAST_RESULT, width // 2 - 4)
     last = stop.last or {}
     done = (last.get("line") or 0) if last.get("file") == file else 0
     blocks: dict[int, tuple[Row, ...]] = {}
     most = 3 if stop.error else max(4, height * 5 // 8)
     for line, room in ((done, max(3, height // 4)), (here, most)):
         branches = groups.get((file, line), [])
-        rows = [row for branch in branches for row in tree_rows(branch, line, limit, top=True)]
+        rows = [row for branch in branches for row in tree_rows(branch, line, top=True)]
         if line and rows:
             blocks[line] = tuple(window(rows, room))
     if stop.error:
@@ -347,5 +350,17 @@ def draw(
         return (*gutter.pieces(), *cut(row.pieces, room))
     indent: Pieces = (("  ", ""),)
     body = (*indent, (("> " if row.next else "  "), "mark"), *row.pieces)
-    least = min(width_of(body), room // 2)
-    return (*gutter.pieces(), *beside(body, row.result, room, least))
+    if row.branch is None:
+        return (*gutter.pieces(), *cut(body, room))
+    return (*gutter.pieces(), *_with_result(body, row.branch, room, result_room(width)))
+
+
+def _with_result(body: Pieces, branch: Branch, room: int, limit: int) -> Pieces:
+    """An operation's name and its result; the name of its tensor gives way."""
+    style = "bad" if branch.record.get("error") else "value"
+    told: Pieces = ((summary(branch, limit) if branch.state != "next" else "", style),)
+    free = max(room // 2, room - width_of(told) - 2)
+    if width_of(body) > free:
+        name, look = body[-1]
+        body = (*body[:-1], (short_label(branch.record, free - width_of(body) + cell_len(name)), look))
+    return beside(body, told, room, min(width_of(body), room // 2))

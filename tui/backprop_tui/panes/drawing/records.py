@@ -210,6 +210,8 @@ def sentence(record: Record, zero_grad: str = "on") -> str:
 
 
 def _about_op(record: Record) -> str:
+    if record.get("name") in ("item", "tolist", "numpy"):
+        return "Takes the numbers out of the tensor: what Python does with them, autograd does not see."
     infos = known(record.get("outputs")) or known(record.get("inputs"))
     if any(info.get("requires_grad") for info in infos):
         return "Computes a new tensor, and autograd notes how, for the way back."

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from backprop_tui.debugger.view import Change, Stop, View
 from backprop_tui.explain.numbers import significant
-from backprop_tui.panes.drawing.operation import one_line
 from backprop_tui.panes.drawing.records import phase_word
 from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, width_of
 
@@ -45,11 +44,20 @@ def _iteration(number: int) -> str:
     return f"iteration {number}" if number else "before iteration 1"
 
 
-def chips(view: View) -> Pieces:
-    """The settings in force; ``*`` and a style mark those that were changed."""
+def chips(view: View, width: int = 1000) -> Pieces:
+    """The settings in force; ``*`` and a style mark those that were changed.
+
+    If they do not fit into `width` columns, the ones that the script has itself are left out.
+    """
     changed = {change.kind: change for change in view.changes}
     edits = [(change.chip, True) for change in view.changes if change.kind == "set"]
     found = [*_toggles(view, changed), *edits]
+    while width_of(_joined(found)) > width and not all(is_changed for _, is_changed in found):
+        found.remove(next(setting for setting in found if not setting[1]))
+    return _joined(found)
+
+
+def _joined(found: list[tuple[str, bool]]) -> Pieces:
     pieces: list[Piece] = []
     for text, is_changed in found:
         pieces.append((" · " if pieces else "", "dim"))
@@ -80,10 +88,10 @@ def title(view: View, width: int, rows: int) -> list[Pieces]:
     state: Piece = (STATES[view.status], STATE_STYLES.get(view.status, "mark"))
     where: Pieces = ((" ", ""), script, ("  ", ""), state, ("  ", ""), (position(view), ""))
     named: Pieces = ((f" {NAME} ", "dim"), *where)
-    settings = (*chips(view), (" ", ""))
     if rows > 1:
         left = named if width_of(named) <= width else where
-        return [beside(left, (), width), beside((), settings, width, 0)]
+        return [beside(left, (), width), beside((), (*chips(view, width - 1), (" ", "")), width, 0)]
+    settings: Pieces = (*chips(view, width - width_of(where) - 3), (" ", ""))
     fits = width_of(named) + width_of(settings) + 2 <= width
     return [beside(named if fits else where, settings, width, width_of(where))]
 
@@ -107,7 +115,14 @@ def hint(view: View, tell_next: bool = False) -> Piece:
     if view.status == "finished":
         return (f"finished{_exit(stop)}: backspace goes back, g goes to any time", "dim")
     reason = _reason(stop) if stop else ""
-    return (reason or (one_line(view) if tell_next else ""), "dim")
+    return (reason or (_next(view) if tell_next else ""), "dim")
+
+
+def _next(view: View) -> str:
+    # Not needed for the first frame.
+    from backprop_tui.panes.drawing.operation import one_line
+
+    return one_line(view)
 
 
 def _exit(stop: Stop | None) -> str:
