@@ -114,6 +114,16 @@ async def test_a_terminal_that_is_too_small_says_so_and_comes_back():
         assert marked(app)
 
 
+async def test_a_file_that_fits_is_shown_from_its_first_line_without_a_scrollbar():
+    async with running(position=26) as (app, pilot, _):
+        assert not lines_of(app, ProgramPane)[0].startswith("   1 "), "the pane has scrolled"
+        await pilot.resize_terminal(200, 80)
+        await pilot.pause()
+
+        assert lines_of(app, ProgramPane)[0].startswith("   1 ")
+        assert not any(pane.show_vertical_scrollbar for pane in app.screen.query(".pane"))
+
+
 async def test_clicks_are_keys_and_breakpoints():
     async with running() as (app, pilot, session):
         column = "".join(lines_of(app, KeyLine)).index("over")

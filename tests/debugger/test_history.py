@@ -84,6 +84,24 @@ def test_a_woken_copy_continues_where_it_was_made(tmp_path: Path) -> None:
     assert text(history) == "abcXY"
 
 
+def test_a_copy_further_on_shows_what_lay_ahead(tmp_path: Path) -> None:
+    history, first = History(), File(tmp_path / "1.out")
+    history.take(message((9, 0), output=[first.add(b"abcdefgh"), None]))
+    history.take(message((1, 0), output=[File(tmp_path / "2.out", before=1).add(b"bc"), None]))
+    assert [(chunk.time, chunk.text) for chunk in history.output] == [((1, 0), "a"), ((1, 0), "bc")]
+    history.take(message((5, 0), output=[File(tmp_path / "3.out", before=6).mark(), None]))
+
+    assert text(history) == "abcdef"
+
+
+def test_streams_are_joined_in_the_order_of_time(tmp_path: Path) -> None:
+    history, out, err = History(), File(tmp_path / "1.out"), File(tmp_path / "1.err")
+    for landmark, (data, other) in enumerate([(b"1", b""), (b"", b"2"), (b"3", b"4"), (b"5", b"")]):
+        history.take(message((landmark, 0), output=[out.add(data), err.add(other)]))
+
+    assert "".join(chunk.text for chunk in history.output) == "12345"
+
+
 def test_one_stream_is_cut_without_the_other(tmp_path: Path) -> None:
     history, out, err = History(), File(tmp_path / "1.out"), File(tmp_path / "1.err")
     history.take(message((0, 1), output=[out.add(b"out"), err.add(b"err")]))
@@ -154,28 +172,49 @@ def test_output_is_what_the_processes_have_printed(
 
 
 # curves
-def test_curve_points_after_the_cursor_are_forgotten() -> None:
+POINTS = {
+    "losses": [[1, 1, "/a/train.py:7", 0.5], [3, 2, "/a/train.py:7", 0.25]],
+    "rates": [[2, 1, 0, [0.1]], [4, 2, 0, [0.05]]],
+}
+
+
+def test_curve_points_after_the_cursor_are_hidden() -> None:
     history = History()
-    history.take(
-        message(
-            (4, 0),
-            losses=[[1, 1, "/a/train.py:7", 0.5], [3, 2, "/a/train.py:7", 0.25]],
-            rates=[[2, 1, 0, [0.1]], [4, 2, 0, [0.05]]],
-        )
-    )
-    history.cut((3, 2))
+    history.take(message((4, 0), **POINTS))
+    history.take(message((3, 2)))
 
     assert [point["value"] for point in history.losses] == [0.5, 0.25]
     assert [point["site"] for point in history.losses] == ["train.py:7"] * 2
     assert [point["lrs"] for point in history.rates] == [[0.1]]
-    history.cut((0, 0))
+    history.take(message((0, 0)))
     assert (history.losses, history.rates) == ([], [])
+    history.take(message((4, 0)))
+    assert len(history.losses) == len(history.rates) == 2
+
+
+def test_a_replay_writes_the_same_points_again() -> None:
+    history = History()
+    history.take(message((4, 0), **POINTS))
+    history.take(message((3, 0), losses=POINTS["losses"], rates=POINTS["rates"][:1]))
+
+    assert len(history.losses) == 2
+    history.take(message((4, 0)))
+    assert len(history.rates) == 2
+
+
+def test_after_a_change_the_points_that_lay_ahead_are_gone() -> None:
+    history = History()
+    history.take(message((4, 0), digests=[[1, 5], [2, 6]], **POINTS))
+    history.cut((1, 3))
+    history.take(message((4, 0), digests=[[2, 7]]))
+
+    assert [point["landmark"] for point in history.losses] == [1]
+    assert history.rates == []
 
 
 def test_the_first_landmark_that_differs_is_named() -> None:
     history = History()
     assert history.take(message((3, 0), digests=[[1, 11], [2, 22], [3, 33]])) is None
-    history.cut((0, 0))
 
     assert history.take(message((3, 0), digests=[[1, 11], [2, 0], [3, 0]])) == 2
 

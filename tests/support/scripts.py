@@ -36,7 +36,9 @@ class Run:
 def environment(**extra: str) -> dict[str, str]:
     """One thread and unbuffered output, so that results and their order can be compared."""
     single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    return {**os.environ, **single, "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", **extra}
+    # pytest-xdist sets a size of the terminal for its workers; a program believes it more than its terminal.
+    inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    return {**inherited, **single, "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", **extra}
 
 
 def script(name: str) -> str:

@@ -29,7 +29,7 @@ def debuggees(terminal: Terminal) -> set[int]:
 @pytest.mark.parametrize(("columns", "rows"), SIZES, ids=lambda n: str(n))
 def test_first_frame_fills_the_screen(columns: int, rows: int) -> None:
     with Terminal(columns=columns, rows=rows) as terminal:
-        text = terminal.wait(ready)
+        text = terminal.wait(lambda text: ready(text) and "linear1" in text and "quit" in text)
 
         assert "quit" in terminal.screen.display[rows - 1], "the footer belongs in the last row"
         assert "linear1" in text

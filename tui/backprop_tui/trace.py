@@ -89,7 +89,7 @@ class Tracer:
             if message["reason"] == "refused":
                 self._fail(message["error"])
             else:
-                if self._first and self.options.level != "phase":
+                if self._first and message["reason"] == "finished" and self.options.level != "phase":
                     self._say("no operation of torch was seen in this script")
                 self._end(message.get("exit_status") or 0)
         elif message["type"] == "progress":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
+from heapq import merge
 
 from backprop_tui.debugger.view import OutputChunk
 from backprop_tui.protocol import Time
@@ -12,21 +14,61 @@ KEPT = 4_000_000
 """Bytes of output kept in memory; the files hold all of it."""
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Some bytes of a stream, and the time at which they were told."""
+
+    time: Time
+    stream: int
+    start: int
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.data)
+
+    @cached_property
+    def whole(self) -> OutputChunk:
+        """All of it, as the panes want it."""
+        return self.until(self.end)
+
+    def until(self, end: int) -> OutputChunk:
+        """What of it lies before a position of the stream."""
+        text = self.data[: max(end - self.start, 0)].decode(errors="replace")
+        return OutputChunk(self.time, "err" if self.stream else "out", text)
+
+
 class Printed:
     """The output, joined from the files of one process after the other.
 
     A copy that was woken says how much had been printed when it was made: what its original or
-    another copy printed after that did not happen in this future.
+    another copy printed after that lies ahead. It is kept, for a copy further on may be woken.
     """
 
     def __init__(self) -> None:
-        self.chunks: list[OutputChunk] = []
-        self._data: list[bytes] = []
-        """The bytes of each chunk."""
-        self._length = [0, 0]
-        """Bytes of each stream so far, those that are no longer kept included."""
+        self._pieces: tuple[list[Piece], list[Piece]] = ([], [])
+        """Of each stream, without overlaps, in the order of the stream."""
+        self._shown = [0, 0]
+        """Bytes of each stream up to where the script stands."""
         self._path = ["", ""]
+        self._before = [0, 0]
         self._consumed = [0, 0]
+
+    @property
+    def chunks(self) -> list[OutputChunk]:
+        """What was printed up to where the script stands, both streams in the order of time."""
+        return list(merge(self._visible(0), self._visible(1), key=lambda chunk: chunk.time))
+
+    def _visible(self, stream: int) -> list[OutputChunk]:
+        found: list[OutputChunk] = []
+        shown = self._shown[stream]
+        for piece in reversed(self._pieces[stream]):
+            if piece.start < shown:
+                chunk = piece.whole if piece.end <= shown else piece.until(shown)
+                if found and chunk.time > found[-1].time:  # told late, on the first way here
+                    chunk = replace(chunk, time=found[-1].time)
+                found.append(chunk)
+        return found[::-1]
 
     def read(self, stream: int, time: Time, path: str, size: int, before: int) -> None:
         """Take in what a process has added to its file; a cut character waits for its rest.
@@ -34,47 +76,53 @@ class Printed:
         ``before``: the bytes that had been printed before the process had this file.
         """
         if path != self._path[stream]:
-            self._path[stream], self._consumed[stream] = path, 0
-            self._cut(stream, before)
+            self._path[stream], self._before[stream], self._consumed[stream] = path, before, 0
+        data = self._new_data(path, self._consumed[stream], size)
+        start = self._before[stream] + self._consumed[stream]
+        self._consumed[stream] += len(data)
+        self._shown[stream] = start + len(data)
+        if data:
+            self._put(Piece(time, stream, start, data))
+            self._drop_oldest()
+
+    def _new_data(self, path: str, start: int, end: int) -> bytes:
+        if end <= start:
+            return b""
         try:
             with open(path, "rb") as file:
-                file.seek(self._consumed[stream])
-                data = file.read(size - self._consumed[stream]) if size > self._consumed[stream] else b""
+                file.seek(start)
+                data = file.read(end - start)
         except OSError:
-            return
-        data = data[: whole(data)]
-        if data:
-            self._consumed[stream] += len(data)
-            self._length[stream] += len(data)
-            self._data.append(data)
-            self.chunks.append(OutputChunk(time, "err" if stream else "out", data.decode(errors="replace")))
-            self._drop_oldest()
+            return b""
+        return data[: whole(data)]
 
     def read_rest(self, pid: int, time: Time) -> None:
         """Take in what a process that has died had still written."""
         for stream, path in enumerate(self._path):
             if os.path.basename(path).startswith(f"{pid}.") and os.path.exists(path):
-                self.read(stream, time, path, os.path.getsize(path), self._length[stream])
+                self.read(stream, time, path, os.path.getsize(path), self._before[stream])
 
-    def _cut(self, stream: int, length: int) -> None:
-        """Forget what a stream printed beyond a length."""
-        excess = self._length[stream] - length
-        for index in reversed(range(len(self.chunks))):
-            chunk, data = self.chunks[index], self._data[index]
-            if excess > 0 and (chunk.stream == "err") == bool(stream):
-                data = data[: max(len(data) - excess, 0)]
-                excess -= len(self._data[index]) - len(data)
-                self._data[index] = data
-                self.chunks[index] = replace(chunk, text=data.decode(errors="replace"))
-        self._length[stream] = min(self._length[stream], length)
-        self.chunks = [chunk for chunk in self.chunks if chunk.text]
-        self._data = [data for data in self._data if data]
+    def _put(self, new: Piece) -> None:
+        """Enter a piece in the place of what another process printed there."""
+        pieces = self._pieces[new.stream]
+        first = last = len(pieces)
+        while first and pieces[first - 1].end > new.start:
+            first -= 1
+        while last > first and pieces[last - 1].start >= new.end:
+            last -= 1
+        parts = [new]
+        for piece in pieces[first:last]:
+            if piece.start < new.start:
+                parts.insert(0, replace(piece, data=piece.data[: new.start - piece.start]))
+            if piece.end > new.end:
+                parts.append(replace(piece, start=new.end, data=piece.data[new.end - piece.start :]))
+        pieces[first:last] = parts
 
     def _drop_oldest(self) -> None:
-        size = sum(map(len, self._data))
-        while size > KEPT and len(self._data) > 1:
-            size -= len(self._data.pop(0))
-            self.chunks.pop(0)
+        size = sum(len(piece.data) for pieces in self._pieces for piece in pieces)
+        while size > KEPT:
+            oldest = min((pieces for pieces in self._pieces if pieces), key=lambda pieces: pieces[0].time)
+            size -= len(oldest.pop(0).data)
 
 
 def whole(data: bytes) -> int:

@@ -163,7 +163,6 @@ class Run:
     async def _wake(self, base: Checkpoint, go: Message, pending: list[Entry]) -> Stop:
         self._gap = None
         self._told_different = False
-        self.history.cut(base.time)
         self.conversation.abandon()
         arrival = self._expect()
         changes = [entry.message() for entry in pending]
@@ -250,7 +249,7 @@ class Run:
         if undone:
             first = undone[0].time
             self.processes.drop_after(first, len(self.log.entries))
-            self.history.digests.cut(first[0])
+            self.history.cut(first)
             self.on_undone(undone)
 
     def changed(self, kind: str, value: Any, chip: str) -> None:
@@ -258,14 +257,13 @@ class Run:
         assert self.stop is not None
         time = self.stop.time
         self.processes.drop_after(time, len(self.log.entries))
-        self.history.digests.cut(time[0])
+        self.history.cut(time)
         self.log.add(kind, value, chip, time, (self.stop.iteration, self.stop.number))
 
     def forget(self) -> None:
         """Start over: no change, no checkpoint but the root."""
         self.undo(lambda entry: False)
         self.processes.drop_after(BEFORE_ALL, 0)
-        self.history.cut(START)
 
     # what the debuggee says
     def _message(self, message: Message) -> None:

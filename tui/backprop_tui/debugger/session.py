@@ -233,6 +233,8 @@ class Session:
         return self.view.stop
 
     def _not_over(self) -> None:
+        if self.view.status == "finished" and self.view.stop is not None and self.view.stop.time == START:
+            raise Refused(f"{_NO_OPERATION}: there is nothing to step through")
         if self.view.status in _ENDS:
             raise Refused(f"{_ENDS[self.view.status][1]}: backspace steps back, ctrl+r starts it again")
 
