@@ -22,6 +22,14 @@ UNKNOWN = re.compile(r"\x1b\[[<>=?][0-9;:$]*[a-zA-Z]|\x1b\[\d*(?:;\d*)*\$p|\x1b\
 PRIVATE_MODE = re.compile(r"\x1b\[\?[0-9;]*[hl]$")
 
 
+def _terminal_environment(**extra: str) -> dict[str, str]:
+    """The size is the pty's: pytest's workers set COLUMNS and LINES, which would count for more."""
+    variables = environment(TERM="xterm-256color", COLORTERM="truecolor", **extra)
+    for name in ("COLUMNS", "LINES"):
+        variables.pop(name, None)
+    return variables
+
+
 class Terminal:
     """A process in a pty of a given size; `screen` is what a person would see."""
 
@@ -41,7 +49,7 @@ class Terminal:
         program, *rest = command or backprop_tui(*arguments)
         self.child = pexpect.spawn(
             program, rest, dimensions=(rows, columns), encoding="utf-8", codec_errors="replace", timeout=20,
-            env=environment(TERM="xterm-256color", COLORTERM="truecolor", **{MARK: self.mark}, **extra),
+            env=_terminal_environment(**{MARK: self.mark}, **extra),
         )  # fmt: skip
         self.child.delaybeforesend = None
 

@@ -139,7 +139,7 @@ def test_a_killed_debuggee_is_told_and_the_app_stays_usable() -> None:
         ("sys_exit_3", ["3"]),
         ("os_exit", ["4"]),
         ("segfault", ["11"]),
-        ("no_torch", ["No operation"]),
+        ("no_torch", ["no operation of torch was seen"]),
     ],
 )
 def test_the_end_of_a_script_is_told(name: str, words: list[str]) -> None:
@@ -159,7 +159,7 @@ def test_what_a_script_printed_before_it_was_killed_is_shown() -> None:
         terminal.press("c")
         terminal.wait_for("  died  ")
         # Once in the source, once in the output pane.
-        terminal.wait(lambda text: text.count("about to crash") == 2, seconds=5)
+        terminal.wait(lambda text: text.count("about to crash") >= 2)
 
 
 def test_prints_from_c_do_not_reach_the_terminal() -> None:
