@@ -508,3 +508,14 @@ def test_several_callers_at_once_do_not_confuse_the_session(driver: Driver, tmp_
     assert answers[0] is None
     assert all(isinstance(answer, Refused) for answer in answers[1:])
     assert driver.stop.number == 2
+
+
+def test_a_goto_to_what_does_not_exist_says_where_it_has_come_to(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path, count=3))
+    driver.goto(2, 99)
+    assert driver.status == "stopped"
+    assert "there is no operation 2.99" in driver.view.message
+    driver.goto(99, 1)
+
+    assert driver.status == "finished"
+    assert "there is no operation 99.1" in driver.view.message

@@ -142,6 +142,8 @@ class Server:
         here = [self._op] if self._stopped and self._op is not None else []
         engine.gate.arm(until_from(message), engine.open + here)
         engine.recording = bool(message.get("record"))
+        if not engine.recording:
+            engine.recorder.last = None
         engine.locating = engine.recording or bool(message.get("lines"))
         engine.recorder.full_depth = message.get("full_depth", -1)
         if not engine.recording:

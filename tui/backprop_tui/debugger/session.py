@@ -172,6 +172,17 @@ class Session:
             await self._alone(self.run_of_script.go({**target.condition(), "observe": observe}))
         else:
             await self._alone(self.run_of_script.go_back(target))
+        self._tell_if_elsewhere(iteration, number)
+
+    def _tell_if_elsewhere(self, iteration: int, number: int) -> None:
+        """An iteration may have fewer operations than was asked for, and a script fewer iterations."""
+        stop = self._stop_of_view()
+        if self.view.status == "stopped" and (stop.iteration, stop.number) != (iteration, number):
+            self._publish(
+                message=f"there is no operation {iteration}.{number}: this is the next one after it"
+            )
+        elif self.view.status == "finished":
+            self._publish(message=f"there is no operation {iteration}.{number}: the script has finished")
 
     async def restart(self) -> None:
         """Run the script again from its beginning, without the changes made since."""
@@ -228,6 +239,9 @@ class Session:
     def _ready(self) -> Stop:
         if self._busy:
             raise Refused("the script is running: p pauses it")
+        return self._stop_of_view()
+
+    def _stop_of_view(self) -> Stop:
         if self.view.stop is None:
             raise Refused("torch is still being loaded")
         return self.view.stop
