@@ -275,75 +275,12 @@ def test_a_killed_debuggee_is_told(driver: Driver, tmp_path: Path) -> None:
     assert driver.status == "stopped"
 
 
-# questions
-ASKING = """\
-import torch
-
-torch.manual_seed(0)
-model = torch.nn.Linear(5, 30)
-optimizer = torch.optim.Adam(model.parameters(), lr=0.5)
-scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.1)
-for i in range(5):
-    batch = torch.randn(3, 5)
-    optimizer.zero_grad()
-    loss = model(batch).pow(2).mean()
-    loss.backward()
-    optimizer.step()
-    scheduler.step()
-"""
-
-
-def asking(driver: Driver, folder: Path) -> None:
-    path = folder / "asking.py"
-    path.write_text(ASKING)
-    driver.load(path)
-
-
-def test_a_window_into_a_tensor(driver: Driver, tmp_path: Path) -> None:
-    asking(driver, tmp_path)
-    driver.goto(3, 2)
-    whole = driver.wait(driver.session.window("model.weight", "value", (0, 30), (0, 5)))
-    part = driver.wait(driver.session.window("model.weight", "value", (4, 7), (1, 3)))
-    state = driver.wait(driver.session.window("model.bias", "state.exp_avg", (0, 1), (0, 30)))
-    none = driver.wait(driver.session.window("model.weight", "state.nothing", (0, 1), (0, 1)))
-
-    assert part.values == [row[1:3] for row in whole.values[4:7]]
-    assert (whole.shape, whole.dtype) == ((30, 5), "float32")
-    assert state.shape == (1, 30) and any(state.values[0])
-    assert none.values is None
-    with pytest.raises(Refused, match="nowhere"):
-        driver.wait(driver.session.window("nowhere", "value", (0, 1), (0, 1)))
-
-
-def test_other_tensors_of_the_script(driver: Driver, tmp_path: Path) -> None:
-    asking(driver, tmp_path)
-    driver.goto(3, 2)
-    found = {row["name"]: row["value"]["shape"] for row in driver.wait(driver.session.tensors())}
-
-    assert found == {"batch": [3, 5], "loss": []}
-
-
 def test_a_question_to_a_process_that_is_gone_is_refused(driver: Driver, tmp_path: Path) -> None:
     driver.load(training(tmp_path, "os._exit(1) if i == 3 else None"))
     driver.run()
     assert driver.status == "died"
     with pytest.raises(Refused, match="gone"):
         driver.wait(driver.session.window("w", "value", (0, 1), (0, 1)))
-
-
-def test_the_planned_rates_are_those_that_come(driver: Driver, tmp_path: Path) -> None:
-    asking(driver, tmp_path)
-    driver.run()
-    assert driver.view.plan is None
-    used = [point["lrs"][0] for point in driver.view.rates]
-    for iteration in (4, 1, 3):
-        driver.goto(iteration, 4)
-        driver.until(lambda view: view.plan is not None)
-        plan = driver.view.plan
-        assert plan is not None and plan.scheduler == "StepLR"
-        assert [rates[0] for rates in plan.lrs][: 5 - iteration] == used[iteration:]
-        driver.run()
-        assert driver.view.plan is None
 
 
 def test_a_script_without_torch_finishes_and_says_so(driver: Driver, tmp_path: Path) -> None:

@@ -358,6 +358,7 @@ def test_with_hardly_a_checkpoint(
     monkeypatch.setattr(walker.driver.session.run_of_script.processes, "memory_cap", memory)
     # Those of earlier tests are given up only when another one is made.
     walker.driver.session.run_of_script.processes.drop_after((-1, 0), 0)
+    walker.driver.restart()
     random_moves(walker, random.Random(3), 15)
     assert len(walker.driver.session.run_of_script.processes.checkpoints) <= most
 
