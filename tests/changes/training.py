@@ -108,7 +108,7 @@ class Training:
         self.optimizer.zero_grad()
         loss = torch.nn.functional.mse_loss(self.net(self.inputs), self.targets)
         loss.backward()
-        return loss
+        return loss.detach()
 
     def steps(self, count: int = STEPS) -> Training:
         for _ in range(count):

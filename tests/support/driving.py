@@ -20,6 +20,14 @@ PATIENCE = 60
 """Seconds after which a command counts as hung."""
 
 
+def _state_of(pid: int) -> str:
+    found = [f"process {pid}"]
+    for name in ("status", "wchan", "syscall"):
+        with contextlib.suppress(OSError):
+            found.append(Path(f"/proc/{pid}/{name}").read_text())
+    return "\n".join(found)
+
+
 class Driver:
     """Commands of a session that return when the debuggee has stopped again.
 
@@ -78,7 +86,16 @@ class Driver:
         return "".join(chunk.text for chunk in self.view.output)
 
     def wait(self, work: Awaitable[T]) -> T:
-        return self.loop.run_until_complete(asyncio.wait_for(work, PATIENCE))
+        try:
+            return self.loop.run_until_complete(asyncio.wait_for(work, PATIENCE))
+        except asyncio.TimeoutError as error:
+            raise AssertionError(f"no answer within {PATIENCE} s\n{self._state()}") from error
+
+    def _state(self) -> str:
+        """What every process of the debuggee is doing, for a command that hangs."""
+        processes = self.session.run_of_script.processes
+        peers = [processes.root, processes.live, *(place.peer for place in processes.checkpoints)]
+        return "\n".join(_state_of(peer.pid) for peer in peers if peer is not None)
 
     def do(self, command: Awaitable[Any]) -> Stop:
         """Give a command and wait until the script stands still."""

@@ -27,6 +27,11 @@ def command_line(pid: int) -> str:
     return _read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace")
 
 
+def children() -> set[int]:
+    """This process's own children, zombies included."""
+    return {int(pid) for pid in _read(os.getpid(), f"task/{os.getpid()}/children").split()}
+
+
 def state(pid: int) -> str:
     """R, S, D, Z, T ...; empty if there is no such process."""
     text = _read(pid, "stat").decode(errors="replace")

@@ -51,12 +51,12 @@ def _uninitialised(tensor: torch.Tensor, name: str | None) -> TensorInfo:
 def values_of(tensor: torch.Tensor) -> Any:
     """Nested lists of numbers; None where a tensor has no values of its own (meta, sparse without)."""
     try:
-        return plain(_dense(tensor).tolist())
+        return plain(dense(tensor).tolist())
     except (RuntimeError, NotImplementedError, TypeError):
         return None
 
 
-def _dense(tensor: torch.Tensor) -> torch.Tensor:
+def dense(tensor: torch.Tensor) -> torch.Tensor:
     tensor = tensor.detach()
     if tensor.layout is not torch.strided:
         tensor = tensor.to_dense()
@@ -68,7 +68,7 @@ def _dense(tensor: torch.Tensor) -> torch.Tensor:
 def summary_of(tensor: torch.Tensor) -> TensorInfo:
     """Norm, extremes of the finite elements, and how many are not finite."""
     try:
-        values = _dense(tensor)
+        values = dense(tensor)
         if not values.is_floating_point():
             values = values.to(torch.float64)
         low, high = (item.item() for item in values.aminmax())

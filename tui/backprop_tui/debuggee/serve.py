@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -225,5 +226,6 @@ class Server:
                 if message["do"] in ("exit", "go"):
                     break
                 self._reply(message)
-        sys.stdout.flush()
+        with contextlib.suppress(Exception):  # the script may have closed it
+            sys.stdout.flush()
         os._exit(status)

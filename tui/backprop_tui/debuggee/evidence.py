@@ -1,0 +1,117 @@
+"""Every number of one operation, copied at the moment it is used: what an explanation is checked against."""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from backprop_tui.debuggee.describe import dense
+
+LARGEST = 1_000_000
+"""Tensors of more elements are not copied."""
+
+Namer = Callable[[torch.Tensor], dict[str, Any]]
+"""What else is known of a tensor: its name, the operation that made it."""
+
+
+def nameless(tensor: torch.Tensor) -> dict[str, Any]:
+    """Nothing is known of a tensor."""
+    return {}
+
+
+def pack(value: Any, known: Namer = nameless, depth: int = 6) -> Any:
+    """A value as JSON with all numbers of its tensors; `explain.evidence.decode` reads it."""
+    if isinstance(value, torch.Tensor):
+        return {**_packed(value), **known(value)}
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"$float": str(value)}
+    if depth and isinstance(value, list):
+        return [pack(item, known, depth - 1) for item in value]
+    if depth and isinstance(value, tuple):
+        return {"$tuple": [pack(item, known, depth - 1) for item in value]}
+    if depth and isinstance(value, dict):
+        return {str(key): pack(item, known, depth - 1) for key, item in value.items()}
+    if isinstance(value, slice):
+        return {"$tuple": ["slice", value.start, value.stop, value.step]}
+    return {"$other": "..." if value is Ellipsis else str(value)}
+
+
+def _packed(tensor: torch.Tensor) -> dict[str, Any]:
+    info = {"$tensor": list(tensor.shape), "dtype": str(tensor.dtype)[6:], "data": None}
+    if tensor.numel() > LARGEST:
+        return {**info, "why": f"a tensor has {tensor.numel():,} elements"}
+    try:
+        info["data"] = base64.b64encode(_bytes(tensor)).decode()
+    except (RuntimeError, NotImplementedError, TypeError) as error:
+        info["why"] = str(error).splitlines()[0]
+    return info
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    """The elements in row-major order, as the machine has them (little-endian wherever torch runs)."""
+    values = dense(tensor).resolve_conj().resolve_neg().contiguous()
+    return (
+        ctypes.string_at(values.data_ptr(), values.numel() * values.element_size()) if values.numel() else b""
+    )
+
+
+def saved_of(node: Any) -> dict[str, Any]:
+    """What an autograd node keeps for its derivative, under torch's names without the prefix."""
+    found = {}
+    for name in _saved_names(type(node), node):
+        try:
+            found[name[7:]] = getattr(node, name)
+        except RuntimeError:  # freed, or changed in place: autograd itself says so when it comes to it
+            continue
+    return found
+
+
+_NAMES: dict[type, list[str]] = {}
+
+
+def _saved_names(kind: type, node: Any) -> list[str]:
+    if kind not in _NAMES:
+        _NAMES[kind] = [name for name in dir(node) if name.startswith("_saved_")]
+    return _NAMES[kind]
+
+
+def next_shapes(node: Any) -> list[list[int] | None]:
+    """The shapes that autograd brings this node's gradients to, by summing what was broadcast."""
+    return [
+        None if child is None else list(child._input_metadata[number].shape)
+        for child, number in node.next_functions
+    ]
+
+
+def of_call(name: str, args: Any, kwargs: Any, known: Namer = nameless) -> dict[str, Any]:
+    """A call of a torch function or tensor method, before it runs. Add ``outputs`` when it has run."""
+    return {
+        "kind": "op",
+        "name": name,
+        "args": [pack(item, known) for item in args],
+        "kwargs": pack(dict(kwargs or {}), known),
+    }
+
+
+def of_outputs(result: Any, known: Namer = nameless) -> list[Any]:
+    """The tensors that a call returned."""
+    parts = result if isinstance(result, (list, tuple)) else [result]
+    return [pack(part, known) for part in parts]
+
+
+def of_node(node: Any, grad_outputs: Any, known: Namer = nameless) -> dict[str, Any]:
+    """An autograd node before it runs. Add ``grad_inputs`` when it has run."""
+    return {
+        "kind": "node",
+        "name": type(node).__name__,
+        "saved": pack(saved_of(node), known),
+        "grad_outputs": [pack(item, known) for item in grad_outputs],
+        "next_shapes": next_shapes(node),
+    }

@@ -1,0 +1,66 @@
+"""Whether two ways to compute a number agree, to the precision of the dtype."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from backprop_tui.explain.evidence import Array, Tensor
+
+EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+TINY = {"float64": 2.0**-1022, "float32": 2.0**-126, "float16": 2.0**-14, "bfloat16": 2.0**-126}
+ROUNDINGS = 16
+"""How many roundings of the largest magnitude involved are forgiven."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How the rule's result compares with torch's."""
+
+    agrees: bool
+    difference: float
+    """The largest absolute difference; NaN where only one of the two is NaN."""
+    where: tuple[int, ...]
+    """The element that differs most."""
+
+
+def compare(torchs: Tensor, ours: Array, scale: Array | None = None) -> Verdict:
+    """Compare torch's tensor with float64 values of the same shape.
+
+    ``scale``: the magnitude to which rounding is relative, where it is not the result's own.
+    """
+    ours = np.asarray(ours)
+    if ours.shape != torchs.shape:
+        return Verdict(False, float("nan"), ())
+    if torchs.dtype not in EPSILON:
+        return _exact(torchs.values, ours)
+    with np.errstate(all="ignore"):
+        return _close(torchs, ours, scale)
+
+
+def _close(torchs: Tensor, ours: Array, scale: Array | None) -> Verdict:
+    size = np.abs(ours) if scale is None else np.maximum(np.abs(scale), np.abs(ours))
+    size = np.where(np.isfinite(size), size, 0)
+    allowed = ROUNDINGS * (EPSILON[torchs.dtype] * size + TINY[torchs.dtype])
+    if size.size:
+        # Elements of one result are made by the same sums: a small one may be the rest of large terms.
+        allowed = allowed + EPSILON[torchs.dtype] * size.max()
+    same = (torchs.values == ours) | (np.isnan(torchs.values) & np.isnan(ours))
+    difference = np.where(same, 0, np.abs(torchs.values - ours))
+    bad = ~(difference <= allowed)
+    return _verdict(difference, bad)
+
+
+def _exact(torchs: Array, ours: Array) -> Verdict:
+    bad = torchs != ours
+    return _verdict(np.where(bad, np.abs(torchs.astype(np.float64) - ours.astype(np.float64)), 0), bad)
+
+
+def _verdict(difference: Array, bad: Array) -> Verdict:
+    if not difference.size:
+        return Verdict(True, 0.0, ())
+    worst = np.where(np.isnan(difference), np.inf, difference)
+    flat = int(worst.argmax())
+    where = tuple(int(i) for i in np.unravel_index(flat, difference.shape))
+    return Verdict(not bool(bad.any()), float(difference.flat[flat]), where)

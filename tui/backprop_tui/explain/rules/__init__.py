@@ -1,0 +1,46 @@
+"""The rules, one module a family of operations. Each has OPS and NODES: name as torch has it to rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import import_module
+
+from backprop_tui.explain.rule import Rule
+
+FAMILIES = (
+    "arithmetic",
+    "reductions",
+    "products",
+    "views",
+    "activations",
+    "losses",
+    "convolution",
+    "pooling",
+    "normalisation",
+    "attention",
+    "recurrent",
+)
+
+
+@lru_cache(maxsize=1)
+def ops() -> Mapping[str, Rule]:
+    """Rules of torch functions and tensor methods, by the name in the records."""
+    return _gathered("OPS")
+
+
+@lru_cache(maxsize=1)
+def nodes() -> Mapping[str, Rule]:
+    """Rules of autograd nodes, by the name of the node without its final number: ``MulBackward``."""
+    return _gathered("NODES")
+
+
+def _gathered(table: str) -> Mapping[str, Rule]:
+    found: dict[str, Rule] = {}
+    for family in FAMILIES:
+        rules = getattr(import_module(f"{__name__}.{family}"), table)
+        twice = found.keys() & rules.keys()
+        if twice:
+            raise ValueError(f"{family} has rules that another family has too: {sorted(twice)}")
+        found.update(rules)
+    return found
