@@ -12,6 +12,7 @@ from unittest import mock
 
 import pytest
 
+from backprop_tui.debuggee.checkpoint import Checkpoints
 from backprop_tui.debugger.failure import Refused
 from support.driving import Driver
 from support.processes import MARK, all_gone, command_line, marked, new_mark, private_bytes, wait_for
@@ -261,6 +262,48 @@ def test_steps_back_after_a_death_leave_nothing_out(driver: Driver, tmp_path: Pa
     order = ["zero_grad", "dropout", "pow", "sum", "backward", "SGD"]
     for later, earlier in pairwise(kinds):
         assert order.index(later) == (order.index(earlier) + 1) % len(order), kinds
+
+
+def test_an_interpreter_that_was_killed_is_started_anew(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path))
+    seen = what_is_seen(driver)
+    processes = driver.session.run_of_script.processes
+    assert processes.root is not None and processes.live is not None
+    killed = processes.root.pid, processes.live.pid
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    driver.until(lambda view: view.status == "died" and processes.root is not None and processes.root.closed)
+    driver.restart()
+    assert what_is_seen(driver) == seen
+    assert processes.root.pid not in killed
+
+
+def test_two_deaths_at_once_are_both_told() -> None:
+    """The signal of a second death can interrupt the telling of the first."""
+    told: list[dict[str, Any]] = []
+    checkpoints = Checkpoints(mock.Mock(), None)
+    children = {os.fork() or os._exit(number): number for number in (3, 4)}
+    for pid in children:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+    def nested(message: dict[str, Any]) -> None:
+        told.append(message)
+        checkpoints._reap(children)
+
+    checkpoints.channel.send = nested  # type: ignore[method-assign]
+    first = next(iter(children))
+    real = os.waitpid
+
+    def interrupted(pid: int, options: int) -> Any:
+        if pid == first and not told:
+            with mock.patch.object(os, "waitpid", real):
+                checkpoints._reap(children)
+        return real(pid, options)
+
+    with mock.patch.object(os, "waitpid", interrupted):
+        checkpoints._reap(children)
+    assert sorted(message["status"] for message in told) == [3, 4]
+    assert not children
 
 
 def test_a_killed_debuggee_is_told(driver: Driver, tmp_path: Path) -> None:

@@ -45,6 +45,9 @@ class FakeSession:
     async def close(self) -> None:
         self.closed = True
 
+    def abandon(self) -> None:
+        self.closed = True
+
     def publish(self, view: View) -> None:
         self.view = view
         self.on_view(view)

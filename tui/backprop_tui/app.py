@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterable
 from typing import Any
@@ -16,8 +17,6 @@ from backprop_tui.debugger.failure import StartFailed
 from backprop_tui.debugger.view import View
 from backprop_tui.screens.main import MainScreen
 from backprop_tui.screens.session_like import SessionFactory
-
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def _actions() -> type[Provider]:
@@ -86,13 +85,24 @@ class BackpropApp(App[int]):
             self._main.show(view)
 
     def _handle_signals(self, add: bool) -> None:
-        """End on SIGTERM and when the terminal goes away, as `q` does."""
+        """End on SIGTERM, as `q` does, and when the terminal goes away."""
         loop = asyncio.get_running_loop()
-        for number in ENDING_SIGNALS:
-            if add:
-                loop.add_signal_handler(number, self.exit, 128 + number, 128 + number)
-            else:
-                loop.remove_signal_handler(number)
+        if add:
+            status = 128 + signal.SIGTERM
+            loop.add_signal_handler(signal.SIGTERM, self.exit, status, status)
+            signal.signal(signal.SIGHUP, self._terminal_gone)
+        else:
+            loop.remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+    def _terminal_gone(self, *_: Any) -> None:
+        """There is nothing to restore and nobody to tell.
+
+        Textual's writer thread dies of the first write to a terminal that is gone, and then whoever
+        writes waits for it for ever, the event loop included: an orderly end cannot be relied on.
+        """
+        self.session.abandon()
+        os._exit(128 + signal.SIGHUP)
 
     def action_help_quit(self) -> None:
         """ctrl+c is what people try; say what does it."""

@@ -55,7 +55,7 @@ class Checkpoints:
 
     def sleep(self, open_files: dict[int, files.OpenFile]) -> dict[str, Any]:
         """Wait to be woken. Returns in the woken copies only."""
-        children: set[int] = set()
+        children: dict[int, int] = {}
         handler = signal.signal(signal.SIGCHLD, lambda *_: self._reap(children))
         while True:
             message = self.channel.receive()
@@ -65,7 +65,8 @@ class Checkpoints:
                 continue
             pid = self._fork()
             if pid:
-                children.add(pid)
+                children[pid] = message["token"]
+                self._reap(children)  # it may have ended before it was known
                 continue
             signal.signal(signal.SIGCHLD, handler if handler is not None else signal.SIG_DFL)
             self._wake(message, open_files)
@@ -84,13 +85,19 @@ class Checkpoints:
         self.forking = False
         return pid
 
-    def _reap(self, children: set[int]) -> None:
-        """Tell the debugger how a woken copy ended: only its parent can know."""
-        for pid in list(children):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                children.discard(pid)
-                self.channel.send({"type": "died", "pid": pid, "status": os.waitstatus_to_exitcode(status)})
+    def _reap(self, children: dict[int, int]) -> None:
+        """Tell the debugger how a woken copy ended: only its parent can know.
+
+        Another death can interrupt this, so each child may be gone by the time it is looked at.
+        """
+        for pid, token in list(children.items()):
+            try:
+                ended, status = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
+            if ended and children.pop(pid, None) is not None:
+                code = os.waitstatus_to_exitcode(status)
+                self.channel.send({"type": "died", "pid": pid, "token": token, "status": code})
 
     def _wake(self, message: dict[str, Any], open_files: dict[int, files.OpenFile]) -> None:
         self.channel.close()

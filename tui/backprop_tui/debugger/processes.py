@@ -19,7 +19,7 @@ from backprop_tui.protocol import Time
 
 MOST_CHECKPOINTS = 64
 _MEASURE_EVERY = 8
-_DEATH_NEWS = 0.5
+_DEATH_NEWS = 2.0
 """Seconds to wait for the parent's word on how a process ended."""
 
 
@@ -83,8 +83,13 @@ class Processes:
 
     async def start(self) -> None:
         """Start the interpreter and wait for its root checkpoint. Raises StartFailed."""
-        self._ready = asyncio.get_running_loop().create_future()
         await self.hub.open()
+        await self._launch()
+
+    async def _launch(self) -> None:
+        self._ready = asyncio.get_running_loop().create_future()
+        if self._process is not None:
+            await asyncio.to_thread(self._process.wait)
         self._process = launch(self.program, self.hub.address, self.hub.folder, capture=True)
         watch = asyncio.create_task(self._watch(self._process))
         try:
@@ -179,7 +184,16 @@ class Processes:
 
     # the live process
     async def wake(self, place: Checkpoint, message: Message) -> None:
-        """Make a copy of a checkpoint the live process; what was live ends."""
+        """Make a copy of a checkpoint the live process; what was live ends.
+
+        Raises ConnectionError if the checkpoint is gone, StartFailed if it is the root, which is then
+        started anew, and that fails.
+        """
+        if place.peer is self.root and self.root.closed:
+            await self._launch()
+            place = Checkpoint(START, 0, 0, peer=self.root)
+        if place.peer.closed:
+            raise ConnectionError("the checkpoint is gone")
         self._token += 1
         future = self._tokens[self._token] = asyncio.get_running_loop().create_future()
         message = {"do": "wake", "token": self._token, **message}
@@ -202,6 +216,8 @@ class Processes:
     def _message(self, peer: Peer, message: Message) -> None:
         if message["type"] == "died":
             self._deaths.tell(message["pid"], message["status"])
+            # Its greeting may still be on its way, on another connection.
+            asyncio.get_running_loop().call_later(_DEATH_NEWS, self._give_up, message["token"])
         elif peer is self.live:
             self.on_message(message)
 
@@ -210,11 +226,15 @@ class Processes:
             self.live = None
             self._later(self._report_death(peer.pid))
         if peer is self._parent:
-            for future in self._tokens.values():
-                if not future.done():
-                    future.set_exception(ConnectionError("the checkpoint is gone"))
-            self._tokens.clear()
+            for token in list(self._tokens):
+                self._give_up(token)
         self.checkpoints = [place for place in self.checkpoints if place.peer is not peer]
+
+    def _give_up(self, token: int) -> None:
+        """A copy that has not said hello will not come any more."""
+        future = self._tokens.pop(token, None)
+        if future is not None and not future.done():
+            future.set_exception(ConnectionError("the checkpoint is gone"))
 
     async def _report_death(self, pid: int) -> None:
         self.on_death(pid, await self._deaths.status(pid))

@@ -78,6 +78,10 @@ class Session:
             task.cancel()
         await self.run_of_script.processes.close()
 
+    def abandon(self) -> None:
+        """This process ends at once, and every process of the debuggee with it: remove what would stay."""
+        self.run_of_script.processes.hub.remove()
+
     # commands
     async def step(self, how: How, backwards: bool = False) -> None:
         """Go to the next (previous) operation.

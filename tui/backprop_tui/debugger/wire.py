@@ -103,4 +103,8 @@ class Hub:
         with contextlib.suppress(asyncio.TimeoutError):
             if self._server is not None:
                 await asyncio.wait_for(self._server.wait_closed(), 1)
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -218,9 +218,9 @@ def _element_or_whole(case: Case, name: str, index: Index) -> str:
 def sum_text(total: Sum) -> str:
     """A sum written out; of a long one the largest terms and how many more there are."""
     terms = list(total.terms)
-    more = 0
+    more = total.more
     if len(terms) > SHOWN_TERMS:
-        more = len(terms) - SHOWN_TERMS
+        more += len(terms) - SHOWN_TERMS
         largest = sorted(range(len(terms)), key=lambda i: -abs(terms[i].value))[:SHOWN_TERMS]
         terms = [terms[i] for i in largest]
     text = " + ".join(term.text for term in terms) or "0"

@@ -29,6 +29,8 @@ class Sum:
     terms: Sequence[Term]
     before: str = ""
     after: str = ""
+    more: int = 0
+    """How many smaller terms there are besides: of a million only the largest need be made."""
 
 
 @dataclass(frozen=True, eq=False)
