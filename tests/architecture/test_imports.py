@@ -58,7 +58,7 @@ def test_the_app_side_does_not_load_torch_or_numpy() -> None:
 def test_explain_and_protocol_load_neither_torch_nor_textual() -> None:
     names = loaded(import_all(modules_of("explain/**/*.py", "protocol.py")))
 
-    assert not names & {"torch", "textual", "rich", "plotext", "numpy"}
+    assert not names & {"torch", "textual", "rich", "plotext"}
 
 
 def test_the_debuggee_loads_torch_and_no_screen() -> None:

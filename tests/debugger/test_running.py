@@ -394,6 +394,33 @@ def test_going_back_without_checkpoints_runs_the_script_again(
     assert what_is_seen(driver) == seen[2]
 
 
+MANUAL = """\
+import time, torch
+w = torch.ones(2, requires_grad=True)
+for i in range(40):
+    time.sleep(0.05)
+    (w ** 2).sum().backward()
+    with torch.no_grad():
+        w.sub_(0.01 * w.grad)
+    w.grad = None
+"""
+
+
+def test_an_update_by_hand_is_one_after_any_checkpoint_of_a_run_at_full_speed(
+    driver: Driver, tmp_path: Path
+) -> None:
+    """What follows the backward pass belongs to the next iteration, the first that is observed."""
+    path = tmp_path / "manual.py"
+    path.write_text(MANUAL)
+    driver.load(path)
+    driver.run()
+    places = list(driver.session.run_of_script.processes.checkpoints)
+    assert len(places) > 1
+    for place in places[1:]:
+        driver.goto(place.iteration + 1, 6)
+        assert {record["kind"] for record in driver.view.records if record["name"] == "sub_"} == {"update"}
+
+
 # files
 def test_a_script_that_reads_a_file_goes_on_reading_where_it_was(driver: Driver) -> None:
     path = script("reads_file")

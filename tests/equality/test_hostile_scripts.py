@@ -107,8 +107,14 @@ def test_files_are_written_once(tmp_path: Path) -> None:
         assert (tmp_path / "traced" / file).read_bytes() == (tmp_path / "bare" / file).read_bytes()
 
 
-@pytest.mark.parametrize("name", ["endless_loop", "bare_except_loop"])
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("endless_loop", signal.SIGINT),
+        ("bare_except_loop", signal.SIGTERM),
+        ("bare_except_loop", signal.SIGKILL),
+    ],
+)
 def test_ending_trace_ends_the_script(name: str, how: signal.Signals) -> None:
     """Also one that swallows every exception: nothing may be left running."""
     mark = new_mark()

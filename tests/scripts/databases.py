@@ -263,22 +263,27 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("kind", choices=KINDS)
-    parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--samples", type=int, default=1_000_000)
-    args = parser.parse_args()
+    parser.add_argument(
+        "plans", nargs="+", metavar="KIND[,EVERY[,FIRST[,SAMPLES]]]",
+        help=f"one of {', '.join(KINDS)}; every EVERY-th entry from FIRST on, at most SAMPLES each",
+    )  # fmt: skip
     warnings.simplefilter("ignore")
-    for i, (name, run) in enumerate(KINDS[args.kind]()):
-        if i % args.every != args.first % args.every:
+    for plan in parser.parse_args().plans:
+        kind, *numbers = plan.split(",")
+        print_digests(kind, *map(int, numbers))
+
+
+def print_digests(kind, every=1, first=0, samples=1_000_000):
+    for i, (name, run) in enumerate(KINDS[kind]()):
+        if i % every != first % every:
             continue
         torch.manual_seed(0)
         random.seed(0)
-        options = {"samples": args.samples} if args.kind in ("losses", "modules", "ops") else {}
+        options = {"samples": samples} if kind in ("losses", "modules", "ops") else {}
         try:
-            print(i, name, digest(run(**options)))
+            print(kind, i, name, digest(run(**options)))
         except Exception as error:
-            print(i, name, type(error).__name__)
+            print(kind, i, name, type(error).__name__)
 
 
 if __name__ == "__main__":

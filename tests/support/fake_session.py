@@ -42,6 +42,9 @@ class FakeSession:
     async def start(self) -> None:
         self.show()
 
+    async def explain(self, index: tuple[int, ...] | None = None) -> None:
+        self.asked.append(("explain", index))
+
     async def close(self) -> None:
         self.closed = True
 

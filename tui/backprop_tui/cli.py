@@ -184,6 +184,10 @@ def _trace(arguments: list[str]) -> int:
     )
     parser.add_argument("--iterations", type=int, metavar="N", help="end after N iterations")
     parser.add_argument("--values", type=int, default=64, metavar="N", help="whole tensors up to N elements")
+    parser.add_argument("--explain", action="store_true", help="print why each result is what it is")
+    parser.add_argument(
+        "--check", action="store_true", help="status 1 if an explanation is not torch's result"
+    )
     options = parser.parse_args(arguments)
     if options.level not in ("phase", "operation", "kernel"):
         raise UsageError(f"--level is phase, operation or kernel, not {options.level!r}")
@@ -193,7 +197,10 @@ def _trace(arguments: list[str]) -> int:
         raise UsageError(f"--values must be 0 or more, not {options.values}")
     program = _program(options, None)
     try:
-        return asyncio.run(trace(program, TraceOptions(options.level, options.iterations, options.values)))
+        wanted = TraceOptions(
+            options.level, options.iterations, options.values, options.explain, options.check
+        )
+        return asyncio.run(trace(program, wanted))
     except StartFailed as error:
         raise UsageError(str(error)) from None
 

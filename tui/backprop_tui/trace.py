@@ -8,13 +8,17 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from backprop_tui.debugger.explaining import explained
 from backprop_tui.debugger.failure import StartFailed, explain_start
 from backprop_tui.debugger.launch import Program, launch
 from backprop_tui.debugger.wire import Hub, Message, Peer
 from backprop_tui.explain.numbers import shortest
 from backprop_tui.protocol import VERSION
+
+if TYPE_CHECKING:
+    from backprop_tui.explain.explanation import Explanation
 
 _SHORTENED = {
     "float32": "float32",
@@ -32,6 +36,10 @@ class TraceOptions:
     level: str = "operation"
     iterations: int | None = None
     values: int = 64
+    explain: bool = False
+    """Print an explanation after each operation."""
+    check: bool = False
+    """End with status 1 if an explanation's numbers are not torch's."""
 
 
 class Tracer:
@@ -41,6 +49,8 @@ class Tracer:
         self.program = program
         self.options = options
         self.write = write
+        self.wrong = 0
+        """How many explanations did not agree with torch."""
         self._first = True
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._hub = Hub(self._hello)
@@ -68,7 +78,12 @@ class Tracer:
         peer.on_message = self._message
         if peer.hello["role"] == "root":
             go = {"record": True, "iterations": self.options.iterations}
-            trace = {"level": self.options.level, "values": self.options.values}
+            options = self.options
+            trace = {
+                "level": options.level,
+                "values": options.values,
+                "explain": options.explain or options.check,
+            }
             peer.send(
                 {
                     "do": "wake",
@@ -84,6 +99,8 @@ class Tracer:
     def _message(self, peer: Peer, message: Message) -> None:
         if message["type"] == "record":
             self._record(message["record"])
+            if "evidence" in message:
+                self._explain(message["record"], message["evidence"])
         elif message["type"] == "stop":
             self._note(message)
             if message["reason"] == "refused":
@@ -99,7 +116,15 @@ class Tracer:
             self._end(128 - status if status < 0 else status)
 
     def _record(self, record: dict[str, Any]) -> None:
-        record = _written(record)
+        self._write(_written(record))
+
+    def _explain(self, record: dict[str, Any], evidence: dict[str, Any]) -> None:
+        for explanation in explained(evidence):
+            self.wrong += explanation.check is False
+            if self.options.explain:
+                self._write(_written_explanation(record, explanation))
+
+    def _write(self, record: dict[str, Any]) -> None:
         if self._first:
             record = {"version": VERSION, **record}
             self._first = False
@@ -138,6 +163,21 @@ def _written(value: Any) -> Any:
     return written
 
 
+def _written_explanation(record: dict[str, Any], explanation: Explanation) -> dict[str, Any]:
+    place = {key: record[key] for key in ("time", "iteration", "depth", "level")}
+    return {
+        **place,
+        "kind": "explanation",
+        "name": record["name"],
+        "rule": explanation.symbols,
+        "numbers": explanation.numbers,
+        "result": explanation.result,
+        "check": explanation.check,
+        "difference": explanation.difference,
+        "note": explanation.note,
+    }
+
+
 def _written_loss(record: dict[str, Any]) -> Any:
     """The value of a loss has the dtype of the tensor that holds it."""
     holders = record.get("outputs") or record.get("inputs") or [{"dtype": "float64"}]
@@ -165,4 +205,9 @@ async def trace(program: Program, options: TraceOptions) -> int:
     def write(line: str) -> None:
         os.write(1, line.encode() + b"\n")
 
-    return await Tracer(program, options, write).run()
+    tracer = Tracer(program, options, write)
+    status = await tracer.run()
+    if options.check and tracer.wrong:
+        print(f"backprop-tui: {tracer.wrong} explanations do not agree with torch", file=sys.stderr)
+        return status or 1
+    return status

@@ -68,6 +68,7 @@ class Backward:
             if not engine.ours() or private.inside_transform():
                 return original(t_outputs, *args, **kwargs)
             run = self._observed if engine.observing else self._unobserved
+            unobserved = not engine.observing
             self._depth += 1
             try:
                 if self._depth == 1:
@@ -77,14 +78,14 @@ class Backward:
                 self._depth -= 1
             if self._depth == 0:
                 engine.backward_done(t_outputs)
+                if unobserved and engine.observing:
+                    self._remember_leaves(t_outputs)
             return result
 
         return run_backward
 
     @transparent
     def _unobserved(self, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
-        if self._depth == 1 and self.engine.observes_next():
-            self._remember_leaves(t_outputs)
         return original(t_outputs, *args, **kwargs)
 
     def _remember_leaves(self, roots: Any) -> None:

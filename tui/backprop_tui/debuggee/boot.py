@@ -71,8 +71,9 @@ class Debuggee:
         install(self.registry)
         Steps(self.engine, self.observer, self.changes).install()
         keep_in_process(self.server.note)
-        with self.registry.paused():
-            _warm_up()
+        if self.setting["capture"]:  # a trace never comes back to the root
+            with self.registry.paused():
+                _warm_up()
         self.engine.quiet -= 1
         self.engine.has_optimizer = lambda: bool(self.registry.optimizers())
         self.server.commands.update(self._commands())
@@ -90,6 +91,7 @@ class Debuggee:
             "change": self.alterations.change,
             "choices": self.alterations.choices,
             "plan": self.alterations.plan,
+            "evidence": lambda message: self.engine.witness.latest,
         }
 
     def _details(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -159,10 +161,12 @@ class Debuggee:
         wanted = LEVELS[: LEVELS.index(trace["level"]) + 1]
         engine.recorder.limit = trace["values"]
         engine.recorder.full = True
+        engine.witness.wanted = trace["explain"]
 
-        def send(record: Record) -> None:
+        def send(record: Record, evidence: Any) -> None:
             if record["level"] in wanted:
-                channel.send({"type": "record", "record": record})
+                message = {"type": "record", "record": record}
+                channel.send(message if evidence is None else {**message, "evidence": evidence})
 
         engine.sink = send
 

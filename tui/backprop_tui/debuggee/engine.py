@@ -18,6 +18,7 @@ from backprop_tui.debuggee.gate import Gate
 from backprop_tui.debuggee.names import Names
 from backprop_tui.debuggee.op import Op
 from backprop_tui.debuggee.recorder import Recorder
+from backprop_tui.debuggee.witness import Witness
 from backprop_tui.protocol import KERNEL, PHASE, Record
 
 REPORT_EVERY = 0.1
@@ -50,6 +51,7 @@ class Engine:
         self.gate = Gate()
         self.names = Names()
         self.recorder = Recorder(self.names)
+        self.witness = Witness(self.recorder)
         self.curves = Curves()
         self.open: list[Op] = []
         self.thread = threading.get_ident()
@@ -67,14 +69,12 @@ class Engine:
         self.in_function = 0
         """Above zero inside a torch function, where the stack of modes must not be touched."""
         self.has_optimizer: Callable[[], bool] = lambda: False
-        self.observes_next: Callable[[], bool] = lambda: False
-        """Whether the iteration after this one is to be observed."""
         self.at_training: list[Callable[[], Any]] = []
         """What to do when the training loop begins."""
         self.next_report = 0.0
         self._sites: dict[Any, str] = {}
-        self.sink: Callable[[Record], None] | None = None
-        """Takes completed records one by one (`trace`); else the recorder keeps them."""
+        self.sink: Callable[[Record, Any], None] | None = None
+        """Takes completed records and their evidence one by one (`trace`); else the recorder keeps them."""
         self.on_stop: Callable[[Op | None, str], None] = lambda op, reason: None
         self.on_report: Callable[[], None] = lambda: None
         self.on_iteration_end: Callable[[], None] = lambda: None
@@ -86,7 +86,7 @@ class Engine:
         return not self.quiet and threading.get_ident() == self.thread
 
     # operations
-    def begin(self, level: str, kind: str, name: str, inputs: Any = None) -> Op:
+    def begin(self, level: str, kind: str, name: str, inputs: Any = None, call: Any = None) -> Op:
         """An operation is about to run. Stops here if the gate says so."""
         clock = self.clock
         if clock.over:
@@ -101,6 +101,8 @@ class Engine:
         op = Op(
             level, kind, name, inputs, clock.landmark, index, clock.iteration, clock.number, len(self.open)
         )
+        if call is not None:
+            op.call = call
         if self.recording:
             op.sequence = private.sequence_number()
         if self.locating:
@@ -112,15 +114,24 @@ class Engine:
             if reason is not None:
                 self._stop(op, reason)
         self.open.append(op)
-        if self.recording and op.record is None:
-            self.quiet += 1
-            op.record = self.recorder.begun(op, self._fully(op))
-            self.quiet -= 1
+        if self.recording:
+            self._describe(op)
         return op
+
+    def _describe(self, op: Op) -> None:
+        """Describe an operation that is about to run, unless that was done at a stop before it."""
+        self.quiet += 1
+        fully = self._fully(op)
+        if op.record is None:
+            op.record = self.recorder.begun(op, fully)
+        if fully and self.witness.wanted:
+            self.witness.begins(op)
+        self.quiet -= 1
 
     def _begin_iteration(self) -> None:
         self.clock.begin_iteration()
         self.recorder.begin_iteration()
+        self.witness.begin_iteration()
         while self.at_training:
             self.quiet += 1
             try:
@@ -174,16 +185,23 @@ class Engine:
             if error is None:
                 record = recorder.completed_record(op, results, self._fully(op))
                 recorder.made(results, op)
+                self._testify(op, results)
             else:
                 record = op.record or recorder.begun(op)
                 record["error"] = f"{type(error).__name__}: {error}"
             if self.sink is not None:
-                self.sink(record)
+                self.sink(record, op.evidence)
             else:
                 recorder.completed.append(record)
                 recorder.last = record
         finally:
             self.quiet -= 1
+
+    def _testify(self, op: Op, results: Any) -> None:
+        if op.evidence is not None:
+            self.witness.ends(op, results)
+        elif self.witness.wanted:
+            self.witness.passes()
 
     # landmarks
     def backward_done(self, roots: Any) -> None:

@@ -148,7 +148,7 @@ class Observer(private.FunctionMode):
         address = address_of(target)
         leaf = self.leaves.get(address)
         if leaf is not None:
-            return self.engine.begin(OPERATION, "update", name, (leaf, None))
+            return self.engine.begin(OPERATION, "update", name, (leaf, None), (args, kwargs))
         if name in ("zero_", "fill_"):
             for leaf in self.leaves.values():
                 if leaf.grad is not None and address_of(leaf.grad) == address:

@@ -17,6 +17,10 @@ class Op:
     module: str | None = None
     file: str | None = None
     line: int | None = None
+    call: Any = None
+    """(args, kwargs) of a call whose ``inputs`` are something else."""
+    evidence: dict[str, Any] | None = None
+    """Every number that it reads and writes, if it is to be explained."""
     sequence: int = 0
     """Sequence number of autograd's next node when the operation began."""
 

@@ -135,6 +135,11 @@ def node_sequence(node: Any) -> int:
     return int(node._sequence_nr())
 
 
+def running_node() -> Any:
+    """The autograd node in whose hook this is called."""
+    return torch._C._current_autograd_node()
+
+
 def gradient_node(tensor: torch.Tensor) -> Any:
     """The autograd node that a tensor's gradient flows into: its grad_fn, or a leaf's accumulator."""
     return torch.autograd.graph.get_gradient_edge(tensor).node

@@ -49,10 +49,15 @@ class Recorder:
             return None
         name = self.names.tensor(tensor)
         info = describe(tensor, name, self.limit, self.full if full is None else full)
-        made = self._made.get(id(tensor))
-        if made is not None and made[0]() is tensor:
-            info["source"] = made[1]
+        source = self.source(tensor)
+        if source is not None:
+            info["source"] = source
         return info
+
+    def source(self, tensor: torch.Tensor) -> list[int] | None:
+        """Time of the operation that made a temporary, if it is known."""
+        made = self._made.get(id(tensor))
+        return made[1] if made is not None and made[0]() is tensor else None
 
     def tensors(self, value: Any, full: bool | None = None) -> list[TensorInfo]:
         """The tensors in an argument or a result."""

@@ -42,7 +42,6 @@ class Server:
         self._interval = 0.25
         self._stopped = False
         self._op: Op | None = None
-        engine.observes_next = lambda: self.observes(engine.clock.iteration + engine.clock.over + 1)
         engine.on_stop = self.stop
         engine.on_report = self.report
         engine.on_iteration_end = self.iteration_ended
@@ -144,16 +143,20 @@ class Server:
         engine.gate.arm(until_from(message), engine.open + here)
         engine.recording = bool(message.get("record"))
         if not engine.recording:
-            engine.recorder.last = None
+            self._forget_last()
         engine.locating = engine.recording or bool(message.get("lines"))
         engine.recorder.full_depth = message.get("full_depth", -1)
-        if not engine.recording:
-            engine.recorder.last = None
         self._ranges = [(first, last) for first, last in message.get("observe", [[0, None]])]
         self._checkpoint_at = frozenset(message.get("checkpoint_at", ()))
         self._automatic = bool(message.get("automatic"))
         self._with_details = bool(message.get("details"))
+        engine.witness.wanted = engine.witness.wanted or bool(message.get("explain"))
         self._next_checkpoint = perf_counter() + self._interval
+
+    def _forget_last(self) -> None:
+        """What completed last will not be known."""
+        self.engine.recorder.last = None
+        self.engine.witness.passes()
 
     def woken(self, message: Message) -> None:
         """This copy is the live process now: take in its task."""
@@ -172,7 +175,7 @@ class Server:
         coming = engine.clock.iteration + 1
         engine.observing = engine.gate.pause or self.observes(coming)
         if not engine.observing:
-            engine.recorder.last = None
+            self._forget_last()
         if coming in self._checkpoint_at or (self._automatic and perf_counter() >= self._next_checkpoint):
             woken = self._checkpoint()
             if woken is not None:

@@ -106,7 +106,7 @@ class Run:
     async def go(self, message: Message) -> Stop:
         """Let the live process go on and wait for its stop."""
         message = {"do": "go", "record": True, "observe": EVERYTHING, "automatic": True, **message}
-        message["details"] = self.with_details
+        message["details"] = message["explain"] = self.with_details
         self._gap = self._gap_of(message["observe"], message["record"])
         arrival = self._expect()
         self.processes.send(message)
@@ -156,6 +156,7 @@ class Run:
             "observe": observe,
             "automatic": True,
             "details": self.with_details,
+            "explain": self.with_details,
             "checkpoint_at": [observe_from, max(target.iteration, 1)],
         }
         return await self._wake(base, go, pending)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, Literal
 
+from backprop_tui.debugger.explaining import Index, explained
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.log import Entry
@@ -30,6 +31,8 @@ _INTERRUPT_AFTER = 0.5
 """Seconds until a debuggee that met no operation is stopped where it is."""
 _CHECKPOINT_EVERY = 0.25
 """Seconds at least between two checkpoints made while stepping."""
+_EXPLAIN_AFTER = 0.02
+"""Seconds of rest after which an operation is explained: not while a key is held down."""
 _PLAN_STEPS = 100
 _ENDS: dict[str, tuple[Status, str]] = {
     "finished": ("finished", "the script has finished"),
@@ -55,6 +58,8 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._last_checkpoint = 0.0
         self._planned: Any = None
+        self._explaining: asyncio.TimerHandle | None = None
+        self._element: Index | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self.run_of_script.on_note = lambda sentence: self._publish(message=sentence)
         self.run_of_script.on_progress = self._progressed
@@ -74,6 +79,7 @@ class Session:
         """End every process of the debuggee."""
         self._busy = True
         self._cancel_timer()
+        self._stop_explaining()
         for task in self._tasks:
             task.cancel()
         await self.run_of_script.processes.close()
@@ -217,6 +223,16 @@ class Session:
         self._checkpoint_here()
 
     # questions
+    async def explain(self, index: Index | None = None) -> None:
+        """Fill in the numbers of one element of the last operation's results; None: of the largest."""
+        self._element = index
+        stop = self._ready()
+        conversation = self.run_of_script.conversation
+        message = await conversation.ask("evidence")
+        found = await asyncio.to_thread(explained, message, index)
+        if self.view.stop is stop:
+            self._publish(explanations=found)
+
     async def choices(self, kind: str) -> list[str]:
         """What `change` accepts here for ``loss`` or ``optimizer``."""
         self._ready()
@@ -268,6 +284,7 @@ class Session:
         if self.view.message:
             self._publish(message="")
         self._cancel_timer()
+        self._stop_explaining()
         self._timer = asyncio.get_running_loop().call_later(_RUNNING_AFTER, self._show_running)
         try:
             self._show(await journey)
@@ -296,6 +313,7 @@ class Session:
             rates=tuple(run.history.rates),
             output=tuple(run.history.output),
             changes=run.log.chips(),
+            explanations=(),
             **details,
         )
         self._after_stop(stop)
@@ -305,11 +323,18 @@ class Session:
             return "starting"
         return _ENDS[stop.reason][0] if stop.reason in _ENDS else "stopped"
 
+    def _explain_soon(self, stop: Stop) -> None:
+        """Explain the last operation once nothing else is to be done."""
+        if self.run_of_script.with_details and stop.last is not None and stop.reason != "died":
+            later = asyncio.get_running_loop().call_later
+            self._explaining = later(_EXPLAIN_AFTER, lambda: self._task(self.explain()))
+
     def _after_stop(self, stop: Stop) -> None:
         begins = stop.number == 1 and stop.next is not None and stop.next["depth"] == 0
         if begins and clock.monotonic() - self._last_checkpoint > _CHECKPOINT_EVERY:
             self._checkpoint_here()
         self._plan_soon()
+        self._explain_soon(stop)
 
     def _checkpoint_here(self) -> None:
         self._last_checkpoint = clock.monotonic()
@@ -369,6 +394,11 @@ class Session:
             self._timer.cancel()
             self._timer = None
 
+    def _stop_explaining(self) -> None:
+        if self._explaining is not None:
+            self._explaining.cancel()
+            self._explaining = None
+
     def _publish(self, **changes: Any) -> None:
         self.view = replace(self.view, **changes)
         self.on_view(self.view)
@@ -380,8 +410,9 @@ class Session:
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and isinstance(task.exception(), Refused):
-            return  # its sentence is on the screen already
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, Refused):  # whose sentence is on the screen already
+            self._publish(message=f"a fault of backprop-tui: {type(error).__name__}: {error}")
 
 
 def _details(answer: Message) -> Message:

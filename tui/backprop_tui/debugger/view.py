@@ -7,9 +7,12 @@ from a recorded one without a debuggee and without torch.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from backprop_tui.protocol import LossPoint, ParameterRow, RatePoint, Record
+
+if TYPE_CHECKING:  # numpy comes with it, and the first frame does without
+    from backprop_tui.explain.explanation import Explanation
 
 Status = Literal["starting", "stopped", "running", "finished", "crashed", "died"]
 
@@ -134,3 +137,5 @@ class View:
     """Operations in the last complete iteration that was observed."""
     message: str = ""
     """One sentence for the user: a refusal, a warning, what was undone."""
+    explanations: tuple[Explanation, ...] = ()
+    """Why the results of `stop.last` are what they are; they come shortly after the stop."""

@@ -8,8 +8,16 @@ import numpy as np
 
 from backprop_tui.explain.evidence import Array, Tensor
 
-EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
-TINY = {"float64": 2.0**-1022, "float32": 2.0**-126, "float16": 2.0**-14, "bfloat16": 2.0**-126}
+EPSILON = {
+    "float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7,
+    "complex128": 2.0**-52, "complex64": 2.0**-23,
+}  # fmt: skip
+TINY = {
+    "float64": 2.0**-1022, "float32": 2.0**-126, "float16": 2.0**-14, "bfloat16": 2.0**-126,
+    "complex128": 2.0**-1022, "complex64": 2.0**-126,
+}  # fmt: skip
+LARGEST = {"float32": (2 - 2.0**-23) * 2.0**127, "float16": 65504.0, "bfloat16": (2 - 2.0**-7) * 2.0**127}
+"""What is larger is infinite in that dtype."""
 ROUNDINGS = 16
 """How many roundings of the largest magnitude involved are forgiven."""
 
@@ -36,7 +44,17 @@ def compare(torchs: Tensor, ours: Array, scale: Array | None = None) -> Verdict:
     if torchs.dtype not in EPSILON:
         return _exact(torchs.values, ours)
     with np.errstate(all="ignore"):
-        return _close(torchs, ours, scale)
+        return _close(torchs, _overflowed(ours, torchs.dtype), scale)
+
+
+def _overflowed(values: Array, dtype: str) -> Array:
+    largest = LARGEST.get(dtype)
+    if largest is None or not values.size:
+        return values
+    limit = largest * (1 + EPSILON[dtype] / 4)  # up to there, rounding to nearest stays finite
+    return np.where(
+        np.abs(values) < limit, values, np.where(np.isnan(values), values, np.inf * np.sign(values))
+    )
 
 
 def _close(torchs: Tensor, ours: Array, scale: Array | None) -> Verdict:

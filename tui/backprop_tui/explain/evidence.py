@@ -69,17 +69,33 @@ class Evidence:
     def bind(self, signature: str) -> dict[str, Any]:
         """Arguments by name. ``signature`` is written as Python would: ``input, dim=None, *, keepdim=False``.
 
-        Raises TypeError if the arguments do not fit.
+        Of several, with `` | `` between them, the first that fits is taken. numpy's names for arguments
+        are understood as torch understands them. Raises TypeError if the arguments do not fit.
         """
-        bound = _signature(signature).bind(*self.args, **self.kwargs)
-        bound.apply_defaults()
-        return dict(bound.arguments)
+        for one in signature.split(" | "):
+            form = _signature(one)
+            named = {_torchs(name, form): value for name, value in self.kwargs.items()}
+            try:
+                bound = form.bind(*self.args, **named)
+            except TypeError:
+                continue
+            bound.apply_defaults()
+            return dict(bound.arguments)
+        raise TypeError(f"{self.name} was not called as {signature}")
 
     def tensors(self) -> Iterator[Tensor]:
         """Every tensor in it."""
         parts = (self.args, self.kwargs, self.saved, self.grad_outputs, self.state_before)
         for part in parts:
             yield from _tensors(part)
+
+
+_NUMPYS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
+"""torch/csrc/utils/python_arg_parser.cpp: numpy_compatibility_arg_names."""
+
+
+def _torchs(name: str, form: inspect.Signature) -> str:
+    return name if name in form.parameters else _NUMPYS.get(name, name)
 
 
 @lru_cache(maxsize=1024)

@@ -14,6 +14,7 @@ from backprop_tui.explain import rules
 from backprop_tui.explain.check import Verdict, compare
 from backprop_tui.explain.evidence import Array, Evidence, Tensor
 from backprop_tui.explain.rule import Case, Index, Rule, Sum, bracketed, element_text, number_text, results_of
+from backprop_tui.explain.steps import Line, Split
 
 YES, NO, UNKNOWN = "✓", "✗", "?"
 WHOLE = 12
@@ -44,6 +45,17 @@ class Explanation:
     """The sum behind the chosen element: ``0.11·2 + 0.12·3 = 0.58``."""
     operands: tuple[str, ...] = ()
     """Names, as the script has them, of the tensors in the formula."""
+    lines: tuple[Line, ...] = ()
+    """The whole arithmetic where it takes several lines: an optimizer's update, a scheduler's step."""
+    split: Split | None = None
+    """Where an update's step comes from."""
+    index: Index | None = None
+    """The chosen element, where one was chosen."""
+
+    @property
+    def check(self) -> bool | None:
+        """Whether the rule's value is torch's; None if there is no rule."""
+        return {YES: True, NO: False}.get(self.verdict)
 
 
 def explain(evidence: Evidence, index: Index | None = None) -> list[Explanation]:
@@ -51,11 +63,24 @@ def explain(evidence: Evidence, index: Index | None = None) -> list[Explanation]
 
     ``index``: the chosen element of the results; None for the one of the largest magnitude.
     """
+    if evidence.kind in ("update", "accumulate", "schedule"):
+        return [_of_step(evidence, index)]
     rule = rule_of(evidence)
     case = None if rule is None else case_of(rule, evidence)
     if rule is None or case is None:
         return [_unknown(evidence)]
     return explained(rule, case, index)
+
+
+def _of_step(evidence: Evidence, index: Index | None) -> Explanation:
+    """What happens around a backward pass: these explain themselves with what is in this module."""
+    from backprop_tui.explain import accumulate, optimizers, schedulers
+
+    if evidence.kind == "update":
+        return optimizers.explain_update(evidence, index)
+    if evidence.kind == "accumulate":
+        return accumulate.explain_accumulate(evidence, index=index)
+    return schedulers.explain_schedule(evidence)
 
 
 def rule_of(evidence: Evidence) -> Rule | None:
@@ -142,6 +167,11 @@ def _explanation(
         element=element,
         operands=tuple(dict.fromkeys(_names(case, names))),
     )  # fmt: skip
+
+
+def unexplained(sentence: str) -> Explanation:
+    """What is said where nothing can be checked."""
+    return Explanation(sentence, "", "", UNKNOWN)
 
 
 def _unknown(evidence: Evidence) -> Explanation:

@@ -18,6 +18,8 @@ shapes and dtypes, and one sentence on what such an operation does.
 - `→ forward` computes results; `← backward` carries gradients from the loss to the parameters.
 - `∂L/∂out` is the gradient that arrives, `∂L/∂in` the one that is passed on.
 - An accumulate shows `before + this pass = after`; an update shows the value before and after it.
+- `rule = numbers = result ✓`: why the result is what it is. ✓ says that the rule, worked out apart from
+  torch in float64, gives torch's number; ✗ that it does not; ? that there is no rule for it.
 - A number has the fewest digits that give the same value back in its dtype.
 """
 
@@ -32,6 +34,8 @@ shapes and dtypes, and one sentence on what such an operation does.
         old, self._view = self._view, view
         if old is None or old.stop is not view.stop or old.toggles != view.toggles:
             self.scroll_to(y=0, animate=False)
+            self._draw()
+        elif old.explanations is not view.explanations:
             self._draw()
 
     def on_resize(self) -> None:

@@ -20,6 +20,7 @@ from backprop_tui.panes.drawing.records import (
     type_text,
 )
 from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, cut, width_of, wrapped
+from backprop_tui.panes.drawing.why import why
 from backprop_tui.protocol import Record, TensorInfo
 
 MATRIX_ROWS = 8
@@ -203,7 +204,8 @@ def section(told: Told, view: View, width: int, detail: Detail = FULL) -> list[P
         context = f"  ← {origin}"
     heading = (*heading, (context, "dim"))
     about = wrapped(sentence(record, view.toggles.zero_grad), width, "dim") if detail.about else []
-    return [cut(heading, width), *about, *_body(entries(record), width, detail.matrix_rows)]
+    reasons = why(view.explanations, width) if word == "done" else []
+    return [cut(heading, width), *about, *reasons, *_body(entries(record), width, detail.matrix_rows)]
 
 
 def _body(found: list[Entry], width: int, rows: int) -> list[Pieces]:

@@ -1,0 +1,275 @@
+"""Every number of an optimizer's update, of a gradient that is accumulated, and of a scheduler's step.
+
+``of_...`` is called before it happens and copies what is there; ``after_...`` adds what has become of it.
+`explain.evidence.decode` reads the whole.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+import torch
+from torch.optim import LBFGS, Optimizer
+
+from backprop_tui.debuggee.evidence import Namer, nameless, pack
+
+MANUAL = "manual"
+_DEEPEST = 60
+"""So many frames are looked at to find the optimizer's own."""
+
+
+# one parameter in optimizer.step()
+def of_update(optimizer: Optimizer | None, leaf: torch.Tensor, known: Namer = nameless) -> dict[str, Any]:
+    """A parameter about to be updated; without an optimizer where the script does it by hand."""
+    message: dict[str, Any] = {
+        "kind": "update",
+        "name": MANUAL if optimizer is None else type(optimizer).__name__,
+        "saved": {
+            "before": pack(leaf, known),
+            "grad": pack(leaf.grad),
+            "touched": pack(_touched(leaf.grad)),
+            "requires_grad": leaf.requires_grad,
+        },
+        "group": pack(_group_of(optimizer, leaf)),
+        "state_before": pack(_state_of(optimizer, leaf)),
+    }
+    if isinstance(optimizer, LBFGS):
+        message["saved"]["inner"] = pack(_inner_move(optimizer, leaf))
+    return message
+
+
+def after_update(
+    message: dict[str, Any], optimizer: Optimizer | None, leaf: torch.Tensor, known: Namer = nameless
+) -> dict[str, Any]:
+    """What has become of the parameter and of the optimizer's state."""
+    message["saved"]["after"] = pack(leaf, known)
+    state = _state_of(optimizer, leaf)
+    if isinstance(optimizer, LBFGS):
+        made = state.get("n_iter", 0) - message["state_before"].get("n_iter", 0)
+        state |= _moves_of(optimizer, leaf, made)
+    message["state_after"] = pack(state)
+    return message
+
+
+def _touched(gradient: torch.Tensor | None) -> torch.Tensor | None:
+    """Indices at which a sparse gradient has values, zeros among them."""
+    if gradient is None or gradient.layout is not torch.sparse_coo:
+        return None
+    return gradient.detach().coalesce().indices()
+
+
+def _group_of(optimizer: Optimizer | None, leaf: torch.Tensor) -> dict[str, Any]:
+    """The hyperparameters of the group that holds a parameter."""
+    groups = [] if optimizer is None else optimizer.param_groups
+    for group in groups:
+        if any(item is leaf for item in group["params"]):
+            return {name: value for name, value in group.items() if name != "params"}
+    return {}
+
+
+def _state_of(optimizer: Optimizer | None, leaf: torch.Tensor) -> dict[str, Any]:
+    """The optimizer's state of one parameter; L-BFGS has one for all."""
+    if optimizer is None:
+        return {}
+    if isinstance(optimizer, LBFGS):
+        state = optimizer.state.get(optimizer.param_groups[0]["params"][0], {})
+        return {name: state[name] for name in ("n_iter", "func_evals") if name in state}
+    return dict(optimizer.state.get(leaf, {}))
+
+
+# L-BFGS
+def _moves_of(optimizer: LBFGS, leaf: torch.Tensor, made: int) -> dict[str, Any]:
+    """The last direction and length, this parameter's part of it, and the moves before it in this step."""
+    leaves = optimizer.param_groups[0]["params"]
+    state = optimizer.state.get(leaves[0], {})
+    if not made or state.get("d") is None:
+        return {}
+    slope = state["prev_flat_grad"].dot(state["d"])
+    kept = state["old_stps"][len(state["old_stps"]) - (made - 1) :] if made > 1 else []
+    return {
+        "d": _part(state["d"], leaves, leaf),
+        "t": state["t"],
+        "gtd": float(slope),
+        "moves": [_part(move, leaves, leaf) for move in kept],
+    }
+
+
+def _part(flat: torch.Tensor, leaves: Sequence[torch.Tensor], leaf: torch.Tensor) -> torch.Tensor:
+    """One parameter's part of a vector of all parameters' elements."""
+    start = 0
+    for other in leaves:
+        size = other.numel() * (2 if other.is_complex() else 1)
+        if other is leaf:
+            break
+        start += size
+    part = flat[start : start + size]
+    return torch.view_as_complex(part.view(*leaf.shape, 2)) if leaf.is_complex() else part.view(leaf.shape)
+
+
+def _inner_move(optimizer: LBFGS, leaf: torch.Tensor) -> dict[str, Any] | None:
+    """If L-BFGS is moving its parameters at this moment: how. Its `d` and `t` are in no other place."""
+    frame: FrameType | None = sys._getframe(1)
+    for _ in range(_DEEPEST):
+        if frame is None:
+            break
+        move = _MOVING.get(frame.f_code.co_name)
+        # Asking a frame for its locals keeps them alive: only frames that may be the right one are asked.
+        if move is not None and frame.f_locals.get("self") is optimizer:
+            return move(optimizer, leaf, frame.f_locals)
+        frame = frame.f_back
+    return None
+
+
+def _adding(optimizer: LBFGS, leaf: torch.Tensor, found: Mapping[str, Any]) -> dict[str, Any]:
+    direction = _part(found["update"], optimizer.param_groups[0]["params"], leaf)
+    return {"d": direction, "t": found["step_size"]}
+
+
+def _restoring(optimizer: LBFGS, leaf: torch.Tensor, found: Mapping[str, Any]) -> dict[str, Any]:
+    leaves = optimizer.param_groups[0]["params"]
+    (value,) = (
+        value for other, value in zip(leaves, found["params_data"], strict=True) if other is leaf
+    )  # fmt: skip
+    return {"restored": value}
+
+
+_MOVING: dict[str, Callable[[LBFGS, torch.Tensor, Mapping[str, Any]], dict[str, Any]]] = {
+    "_add_grad": _adding,
+    "_set_param": _restoring,
+}
+"""Methods of LBFGS that write parameters."""
+
+
+# a gradient that arrives at a leaf
+def of_accumulate(
+    leaf: torch.Tensor, added: torch.Tensor | None, uses: Sequence[torch.Tensor] = (), known: Namer = nameless
+) -> dict[str, Any]:
+    """A gradient about to be added to ``leaf.grad``. ``uses``: the parts of it, if it was used at several
+    places and they are known."""
+    return {
+        "kind": "accumulate",
+        "name": "AccumulateGrad",
+        "saved": {
+            "tensor": pack(leaf, known),
+            "before": pack(leaf.grad),
+            "added": pack(added),
+            "uses": [pack(use) for use in uses],
+        },
+    }
+
+
+def after_accumulate(message: dict[str, Any], leaf: torch.Tensor) -> dict[str, Any]:
+    """What ``leaf.grad`` has become."""
+    message["saved"]["after"] = pack(leaf.grad)
+    return message
+
+
+# scheduler.step()
+_UNNEEDED = frozenset({"optimizer", "lr_lambdas", "_schedulers", "anneal_func", "_scale_fn_ref"})
+
+
+def of_schedule(
+    scheduler: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A scheduler about to step; ``args`` are what its ``step`` was called with.
+
+    Functions that the script gave (of LambdaLR, MultiplicativeLR, CyclicLR) are called for the epoch
+    that comes, without using up random numbers of Python or torch.
+    """
+    given = {**dict(zip(_names_of_arguments(scheduler), args, strict=False)), **(kwargs or {})}
+    given = {name: _plain(value) for name, value in given.items() if value is not None}
+    return {
+        "kind": "schedule",
+        "name": type(scheduler).__name__,
+        "group": pack(_attributes(scheduler, given), depth=12),
+        "saved": {"args": pack(given), "lr_before": pack(_each(scheduler, "lr"))},
+    }
+
+
+def after_schedule(message: dict[str, Any], scheduler: Any) -> dict[str, Any]:
+    """The rates that it has set, and its own counters."""
+    saved = message["saved"]
+    saved["lr_after"] = pack(_each(scheduler, "lr"))
+    saved["groups_after"] = pack(_groups(scheduler))
+    saved["after"] = pack(_own(scheduler))
+    return message
+
+
+def _names_of_arguments(scheduler: Any) -> tuple[str, ...]:
+    return ("metrics", "epoch") if hasattr(scheduler, "num_bad_epochs") else ("epoch",)
+
+
+def _attributes(scheduler: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A scheduler's own plain attributes, those of the schedulers inside, and the optimizer's groups."""
+    return {**_described(scheduler, given), "groups": _groups(scheduler)}
+
+
+def _described(scheduler: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    found = {**_own(scheduler), "kind": type(scheduler).__name__}
+    own = vars(scheduler)
+    epoch = given.get("epoch", own.get("last_epoch", -1) + 1)
+    if "lr_lambdas" in own:
+        found["factors"] = [_quietly(function, epoch) for function in own["lr_lambdas"]]
+    if own.get("_scale_fn_custom") is not None:
+        found["_scale_fn_custom"] = None
+        found["scale"] = _quietly(own["_scale_fn_custom"], _scaled_by(own, epoch))
+    if "_schedulers" in own:
+        found["schedulers"] = _inside(own, epoch)
+    return found
+
+
+def _own(scheduler: Any) -> dict[str, Any]:
+    return {
+        name: sorted(value.elements()) if isinstance(value, Counter) else value
+        for name, value in vars(scheduler).items()
+        if name not in _UNNEEDED and not callable(value)
+    }
+
+
+def _inside(own: Mapping[str, Any], epoch: Any) -> list[dict[str, Any]]:
+    """Each scheduler inside; one that begins at a milestone of SequentialLR begins with epoch 0."""
+    starts = own.get("_milestones")
+    given = [
+        {"epoch": 0} if starts is not None and number and starts[number - 1] == epoch else {}
+        for number in range(len(own["_schedulers"]))
+    ]
+    return [_described(inner, one) for inner, one in zip(own["_schedulers"], given, strict=True)]
+
+
+def _scaled_by(own: Mapping[str, Any], epoch: Any) -> Any:
+    """What CyclicLR gives to the script's own function: the number of the cycle, or of the iteration."""
+    return epoch if own["scale_mode"] != "cycle" else math.floor(1 + epoch / own["total_size"])
+
+
+def _quietly(function: Callable[[Any], Any], argument: Any) -> Any:
+    """What a function of the script says, with the random number generators left as they were."""
+    python, state = random.getstate(), torch.get_rng_state()
+    try:
+        return _plain(function(argument))
+    except Exception:  # the script's own step will raise it, at its time
+        return None
+    finally:
+        random.setstate(python)
+        torch.set_rng_state(state)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, torch.Tensor) and value.numel() == 1 else value
+
+
+def _groups(scheduler: Any) -> list[dict[str, Any]]:
+    """What schedulers read and write in each of the optimizer's groups."""
+    return [
+        {name: value for name, value in group.items() if name != "params"}
+        for group in scheduler.optimizer.param_groups
+    ]
+
+
+def _each(scheduler: Any, name: str) -> list[Any]:
+    return [group.get(name) for group in scheduler.optimizer.param_groups]

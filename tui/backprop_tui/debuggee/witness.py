@@ -1,0 +1,104 @@
+"""Takes down every number of the operations that are to be explained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from backprop_tui.debuggee import evidence, evidence_steps, private
+from backprop_tui.debuggee.op import Op
+from backprop_tui.debuggee.recorder import Recorder
+
+_CALLS = ("op", "loss")
+
+
+class Witness:
+    """Evidence of operations, in the form that `explain.evidence.decode` reads."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.wanted = False
+        """Somebody will want to know why the numbers are what they are."""
+        self.latest: dict[str, Any] | None = None
+        """Evidence of the operation that completed last; None if it has none."""
+        self._labels: dict[tuple[int, tuple[int, ...]], str] = {}
+        """What the memory of a temporary was last called: autograd keeps it under a new object."""
+
+    def begins(self, op: Op) -> None:
+        """Take down what an operation is about to read."""
+        try:
+            op.evidence = self._before(op)
+        except Exception as error:  # ours, not the script's: it must not see it
+            op.evidence = {"kind": op.kind, "name": op.name, "trouble": str(error)}
+
+    def ends(self, op: Op, results: Any) -> None:
+        """Take down what it has computed."""
+        self.latest = op.evidence
+        if op.evidence is None or "trouble" in op.evidence:
+            return
+        try:
+            self._after(op, op.evidence, results)
+        except Exception as error:  # ours, not the script's: it must not see it
+            op.evidence["trouble"] = str(error)
+
+    def passes(self) -> None:
+        """An operation completed of which nothing was taken down: memory may have been used again."""
+        self.latest = None
+        self._labels.clear()
+
+    def begin_iteration(self) -> None:
+        """What temporaries were called is of no use any more."""
+        self._labels.clear()
+
+    def _before(self, op: Op) -> dict[str, Any] | None:
+        if op.kind in _CALLS and isinstance(op.inputs, tuple):
+            args, kwargs = op.inputs
+            return evidence.of_call(op.name, args, kwargs, self._known)
+        if op.kind == "node":
+            return evidence.of_node(private.running_node(), op.inputs[2], self._known)
+        if op.kind == "accumulate":
+            return evidence_steps.of_accumulate(op.inputs[1], op.inputs[2][0])
+        if op.kind == "update" and op.call is not None:
+            return evidence.of_call(op.name, *op.call, self._known)
+        if op.kind == "update":
+            return evidence_steps.of_update(op.inputs[1], op.inputs[0])
+        if op.kind == "schedule":
+            return evidence_steps.of_schedule(op.inputs, ())
+        return None
+
+    def _after(self, op: Op, message: dict[str, Any], results: Any) -> None:
+        if message["kind"] == "op":
+            message["outputs"] = evidence.of_outputs(op.inputs[0] if op.call is not None else results)
+            self._label(results, f"{op.module or op.name}(…)")
+        elif message["kind"] == "node":
+            message["grad_inputs"] = [evidence.pack(item) for item in results]
+        elif message["kind"] == "accumulate":
+            evidence_steps.after_accumulate(message, op.inputs[1])
+        elif message["kind"] == "update":
+            evidence_steps.after_update(message, op.inputs[1], op.inputs[0])
+        elif message["kind"] == "schedule":
+            evidence_steps.after_schedule(message, op.inputs)
+
+    # names
+    def _known(self, tensor: torch.Tensor) -> dict[str, Any]:
+        """The name of a tensor or of the memory that it shares, and which operation made it."""
+        name = self.recorder.names.tensor(tensor)
+        found = {"name": name, "source": self.recorder.source(tensor)}
+        key = _memory(tensor)
+        if name is not None:
+            self._labels[key] = name
+        found["label"] = self._labels.get(key)
+        return {key: value for key, value in found.items() if value is not None}
+
+    def _label(self, results: Any, text: str) -> None:
+        for result in results if isinstance(results, (list, tuple)) else [results]:
+            if isinstance(result, torch.Tensor):
+                self._labels[_memory(result)] = text
+
+
+def _memory(tensor: torch.Tensor) -> tuple[int, tuple[int, ...]]:
+    try:
+        return tensor.data_ptr(), tuple(tensor.shape)
+    except RuntimeError:  # no memory of its own
+        return 0, ()

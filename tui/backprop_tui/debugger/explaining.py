@@ -1,0 +1,31 @@
+"""From what the debuggee took down of an operation to its explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backprop_tui.explain.explanation import Explanation
+
+Index = tuple[int, ...]
+
+
+def explained(message: Mapping[str, Any] | None, index: Index | None = None) -> tuple[Explanation, ...]:
+    """The explanations of one operation's results; none if nothing was taken down of it.
+
+    ``index``: the element whose numbers are filled in. numpy is imported here, when it is needed.
+    """
+    from backprop_tui.explain.evidence import Omitted, decode
+    from backprop_tui.explain.explanation import explain, unexplained
+
+    if message is None:
+        return ()
+    if "trouble" in message:
+        return (unexplained(f"{message['name']} could not be taken down: {message['trouble']}"),)
+    try:
+        return tuple(explain(decode(message), index))
+    except Omitted as reason:
+        return (unexplained(f"{message['name']} was not checked: {reason}"),)
+    except Exception as error:  # a fault in a rule must not end the session that it serves
+        return (unexplained(f"the rule for {message['name']} failed: {type(error).__name__}: {error}"),)

@@ -1,0 +1,54 @@
+"""Why a number is what it is: the rule, the rule with this run's numbers, the result, the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from backprop_tui.panes.drawing.text import Piece, Pieces, cut, width_of, wrapped
+
+if TYPE_CHECKING:
+    from backprop_tui.explain.explanation import Explanation
+
+VERDICTS = {"✓": "good", "✗": "bad", "?": "warn"}
+
+
+def why(explanations: Sequence[Explanation], width: int, notes: bool = True) -> list[Pieces]:
+    """The explanations of all results of one operation, one below the other."""
+    lines = [line for item in explanations for line in one(item, width)]
+    if notes:
+        said = dict.fromkeys(item.note for item in explanations if item.note)
+        lines += [line for note in said for line in wrapped(f"note: {note}", width, "warn")]
+    return lines
+
+
+def one(item: Explanation, width: int) -> list[Pieces]:
+    """One result, on as few lines as it takes: ``rule = numbers = result ✓``."""
+    verdict: Piece = (f" {item.verdict}", VERDICTS[item.verdict])
+    rule: Pieces = ((item.symbols, "name"),)
+    numbers: Pieces = (("= ", "dim"), (item.numbers, "value")) if item.numbers else ()
+    result: Pieces = (("= ", "dim"), (item.result, "value"), verdict) if item.result else (verdict,)
+    lines = _packed((rule, numbers, result), width)
+    if item.difference:
+        lines += wrapped(f"✗ torch's result is another one: it {item.difference}", width, "bad")
+    return lines
+
+
+def _packed(parts: Sequence[Pieces], width: int) -> list[Pieces]:
+    """The parts behind one another as far as they fit; each further line begins a little to the right."""
+    lines: list[Pieces] = []
+    for part in parts:
+        if not part:
+            continue
+        if lines and width_of(lines[-1]) + 1 + width_of(part) <= width:
+            lines[-1] = (*lines[-1], (" ", ""), *part)
+        else:
+            lines.append((("  ", ""), *part) if lines else part)
+    return [_shown(line, width) for line in lines]
+
+
+def _shown(line: Pieces, width: int) -> Pieces:
+    """A line that is too long loses its middle, never the verdict at its end."""
+    if width_of(line) <= width or line[-1][0].strip() not in VERDICTS:
+        return cut(line, width)
+    return (*cut(line[:-1], width - width_of(line[-1:])), line[-1])
