@@ -396,9 +396,11 @@ def test_going_back_without_checkpoints_runs_the_script_again(
 
 MANUAL = """\
 import time, torch
-w = torch.ones(2, requires_grad=True)
+w, old = torch.ones(2), []
 for i in range(40):
     time.sleep(0.05)
+    old.append(w)
+    w = w.detach().clone().requires_grad_()
     (w ** 2).sum().backward()
     with torch.no_grad():
         w.sub_(0.01 * w.grad)
