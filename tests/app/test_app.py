@@ -14,6 +14,7 @@ from backprop_tui.screens.ask import Ask
 from backprop_tui.screens.footer import KeyLine
 from backprop_tui.screens.help import HelpScreen
 from backprop_tui.screens.main import MainScreen
+from backprop_tui.screens.report import Report
 from support.fake_session import FakeSession
 from support.update_run import SCRIPT
 
@@ -83,6 +84,24 @@ async def test_an_optimizer_that_does_not_exist_keeps_the_question_open():
         assert session.view.changes == ()
 
         await pilot.press("escape")
+        assert isinstance(app.screen, MainScreen)
+
+
+async def test_a_question_is_answered_on_a_page_of_its_own():
+    async with running() as (app, pilot, _):
+        await pilot.press("v")
+        assert isinstance(app.screen, MainScreen), "no number is chosen yet"
+
+        await pilot.press("3", "down", "down", "v")
+        await pilot.pause()
+        assert isinstance(app.screen, Report)
+        assert "autograd   ∂L/∂w                  = −0.86" in str(app.screen.query_one("Static").render())
+
+        await pilot.press("escape", "h")
+        await pilot.pause()
+        assert "uphill!" in str(app.screen.query_one("Static").render())
+
+        await pilot.press("q")
         assert isinstance(app.screen, MainScreen)
 
 

@@ -90,7 +90,7 @@ def both_ways(function: Callable[[], Any]) -> list[Evidence]:
 
 def family(*modules: Any) -> Callable[[Evidence], bool]:
     """Whether an operation has its rule in one of these modules."""
-    ops = {name for module in modules for name in module.OPS}
+    ops = {name for module in modules for name in {**module.OPS, **getattr(module, "NAMESAKES", {})}}
     nodes = {name for module in modules for name in module.NODES}
     return lambda one: one.name in ops if one.kind == "op" else one.name.rstrip("0123456789") in nodes
 
@@ -127,7 +127,12 @@ def samples(
                 range(most), op.sample_inputs("cpu", dtype, requires_grad=op.supports_autograd), strict=False
             )
             for _, sample in taken:
-                yield partial(op.op, sample.input, *sample.args, **sample.kwargs)
+                yield partial(_sampled, op.op, sample)
+
+
+def _sampled(op: Callable[..., Any], sample: Any) -> Any:
+    """The outputs that are meant to be differentiated."""
+    return sample.output_process_fn_grad(op(sample.input, *sample.args, **sample.kwargs))
 
 
 def module_samples(name: str, dtype: torch.dtype, most: int) -> Iterator[Callable[[], Any]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.probing import Difference, Downhill
 from backprop_tui.debugger.view import Change, Frame, OutputChunk, Plan, Stop, Toggles, View
 from backprop_tui.protocol import ParameterRow
 from support.update_run import LOSS, SCRIPT, Recording, parameters
@@ -44,6 +45,13 @@ class FakeSession:
 
     async def explain(self, index: tuple[int, ...] | None = None) -> None:
         self.asked.append(("explain", index))
+
+    async def difference(self, name: str, index: Sequence[int]) -> Difference:
+        return Difference(name, tuple(index), 1, 0.14, 0.005, 0.8133, 0.809, 0.8047, -0.86, "float32")
+
+    async def downhill(self) -> Downhill:
+        rows = ((0.1, -0.01, -0.0099), (1.0, -0.1, -0.09), (10.0, -1.0, 0.4))
+        return Downhill(1, 0.809, -0.1, 0.06, 0.05, rows)
 
     async def close(self) -> None:
         self.closed = True

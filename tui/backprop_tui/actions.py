@@ -8,6 +8,7 @@ GROUPS = {
     "step": "One operation at a time",
     "run": "Many at once",
     "change": "Change something and go on",
+    "ask": "Ask why, in copies of the script",
     "see": "What is on the screen",
     "app": "The program",
 }
@@ -77,6 +78,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("scheduler", ("d",), "Scheduler", "Switch the learning-rate scheduler on or off.", "change"),
     Action("gradient", ("u",), "backward(loss)", "Switch backward(gradient=loss) on or off.", "change"),
     Action("edit", ("e",), "Edit a value…", "Set the element chosen in the parameters pane.", "change"),
+    Action("verify", ("v",), "Verify a gradient", "Finite differences for the element of pane 3.", "ask"),
+    Action("downhill", ("h",), "Downhill?", "The step's predicted and measured change of the loss.", "ask"),
     Action("pane('program')", ("1",), "Program", "Go to the program pane.", "see"),
     Action("pane('network')", ("2",), "Network", "Go to the network pane.", "see"),
     Action("pane('parameters')", ("3",), "Parameters", "Go to the parameters pane.", "see"),

@@ -26,6 +26,7 @@ from backprop_tui.debuggee.loader import keep_in_process
 from backprop_tui.debuggee.modules import ModuleCalls
 from backprop_tui.debuggee.observer import Observer
 from backprop_tui.debuggee.output import Output
+from backprop_tui.debuggee.probe import Probe
 from backprop_tui.debuggee.runner import Outcome, Program, run
 from backprop_tui.debuggee.serve import Server
 from backprop_tui.debuggee.steps import Steps
@@ -92,6 +93,7 @@ class Debuggee:
             "choices": self.alterations.choices,
             "plan": self.alterations.plan,
             "evidence": lambda message: self.engine.witness.latest,
+            **Probe(self.inspection).commands(),
         }
 
     def _details(self, message: dict[str, Any]) -> dict[str, Any]:

@@ -103,8 +103,9 @@ class Checkpoints:
         self.channel.close()
         self.channel.reconnect()
         self.token = message["token"]
-        self.channel.send({"type": "hello", "role": "live", "pid": os.getpid(), "token": self.token})
-        self.troubles = files.reopen(open_files)
+        role = message.get("role", "live")
+        self.channel.send({"type": "hello", "role": role, "pid": os.getpid(), "token": self.token})
+        self.troubles = files.reopen(open_files) if role == "live" else files.cut_off(open_files)
         if self.output is not None:
             self.output.redirect()
 

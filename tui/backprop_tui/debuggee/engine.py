@@ -21,6 +21,8 @@ from backprop_tui.debuggee.recorder import Recorder
 from backprop_tui.debuggee.witness import Witness
 from backprop_tui.protocol import KERNEL, PHASE, Record
 
+_OF_TORCH = frozenset({"node", "accumulate", "kernel"})
+"""Kinds of operations that begin inside another one, without a line of the script's between."""
 REPORT_EVERY = 0.1
 """Seconds between two progress messages."""
 
@@ -107,6 +109,8 @@ class Engine:
             op.sequence = private.sequence_number()
         if self.locating:
             self._locate(op)
+            if self.recording:
+                self._name_module(op)
         if self.on_begin is not None:
             self.on_begin(op)
         if self.gate.armed:
@@ -144,9 +148,15 @@ class Engine:
         return recorder.full or op.depth <= recorder.full_depth or self.gate.approaches(op)
 
     def _locate(self, op: Op) -> None:
+        """Find the script's line. What torch does by itself belongs to the line that made it do so."""
+        if op.kind in _OF_TORCH and self.open and self.open[-1].file is not None:
+            op.file, op.line = self.open[-1].file, self.open[-1].line
+            return
         frame = user_frame()
         if frame is not None:
             op.file, op.line = frame.f_code.co_filename, frame.f_lineno
+
+    def _name_module(self, op: Op) -> None:
         if op.kind in ("forward", "module", "loss") and isinstance(op.inputs, ModuleCall):
             op.module = self.names.module(op.inputs.module)
         elif self.open:
@@ -157,9 +167,19 @@ class Engine:
             self._locate(op)
         self.quiet += 1
         try:
+            if not self.recording:
+                self._name_modules(op)
             self.on_stop(op, reason)
         finally:
             self.quiet -= 1
+
+    def _name_modules(self, op: Op) -> None:
+        """Nobody needed the names of modules so far, which costs a look at all the script's variables."""
+        inner, self.open = self.open, []
+        for item in [*inner, op]:
+            self._name_module(item)
+            self.open.append(item)
+        self.open = inner
 
     def end(self, op: Op, results: Any = None) -> None:
         """An operation has run."""

@@ -41,6 +41,7 @@ def of_update(optimizer: Optimizer | None, leaf: torch.Tensor, known: Namer = na
     }
     if isinstance(optimizer, LBFGS):
         message["saved"]["inner"] = pack(_inner_move(optimizer, leaf))
+        message["state_before"]["newest"] = _newest_move(optimizer)
     return message
 
 
@@ -51,8 +52,7 @@ def after_update(
     message["saved"]["after"] = pack(leaf, known)
     state = _state_of(optimizer, leaf)
     if isinstance(optimizer, LBFGS):
-        made = state.get("n_iter", 0) - message["state_before"].get("n_iter", 0)
-        state |= _moves_of(optimizer, leaf, made)
+        state |= _moves_of(optimizer, leaf, message["state_before"])
     message["state_after"] = pack(state)
     return message
 
@@ -78,25 +78,36 @@ def _state_of(optimizer: Optimizer | None, leaf: torch.Tensor) -> dict[str, Any]
     if optimizer is None:
         return {}
     if isinstance(optimizer, LBFGS):
-        state = optimizer.state.get(optimizer.param_groups[0]["params"][0], {})
+        state = _shared(optimizer)
         return {name: state[name] for name in ("n_iter", "func_evals") if name in state}
     return dict(optimizer.state.get(leaf, {}))
 
 
 # L-BFGS
-def _moves_of(optimizer: LBFGS, leaf: torch.Tensor, made: int) -> dict[str, Any]:
-    """The last direction and length, this parameter's part of it, and the moves before it in this step."""
-    leaves = optimizer.param_groups[0]["params"]
-    state = optimizer.state.get(leaves[0], {})
-    if not made or state.get("d") is None:
+def _shared(optimizer: LBFGS) -> Mapping[str, Any]:
+    """L-BFGS keeps what belongs to all parameters as the state of the first."""
+    return optimizer.state.get(optimizer.param_groups[0]["params"][0], {})
+
+
+def _newest_move(optimizer: LBFGS) -> int | None:
+    """Which of the stored moves is the last one; the list keeps it alive, so its identity stays its own."""
+    stored = _shared(optimizer).get("old_stps")
+    return id(stored[-1]) if stored else None
+
+
+def _moves_of(optimizer: LBFGS, leaf: torch.Tensor, before: Mapping[str, Any]) -> dict[str, Any]:
+    """The last direction and length, this parameter's part of it, and the moves stored in this step."""
+    leaves, state = optimizer.param_groups[0]["params"], _shared(optimizer)
+    if state.get("n_iter") == before.get("n_iter") or state.get("d") is None:
         return {}
-    slope = state["prev_flat_grad"].dot(state["d"])
-    kept = state["old_stps"][len(state["old_stps"]) - (made - 1) :] if made > 1 else []
+    identities = [id(move) for move in state["old_stps"]]
+    newest = before["newest"]
+    first = identities.index(newest) + 1 if newest in identities else 0
     return {
         "d": _part(state["d"], leaves, leaf),
         "t": state["t"],
-        "gtd": float(slope),
-        "moves": [_part(move, leaves, leaf) for move in kept],
+        "gtd": float(state["prev_flat_grad"].dot(state["d"])),
+        "moves": [_part(move, leaves, leaf) for move in state["old_stps"][first:]],
     }
 
 

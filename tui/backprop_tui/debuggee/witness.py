@@ -60,7 +60,8 @@ class Witness:
         if op.kind == "accumulate":
             return evidence_steps.of_accumulate(op.inputs[1], op.inputs[2][0])
         if op.kind == "update" and op.call is not None:
-            return evidence.of_call(op.name, *op.call, self._known)
+            args, kwargs = op.call
+            return evidence.of_call(op.name, args, kwargs, self._known)
         if op.kind == "update":
             return evidence_steps.of_update(op.inputs[1], op.inputs[0])
         if op.kind == "schedule":

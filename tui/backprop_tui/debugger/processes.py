@@ -75,7 +75,9 @@ class Processes:
         self._process: subprocess.Popen[bytes] | None = None
         self._ready: asyncio.Future[None] | None = None
         self._tokens: dict[int, asyncio.Future[Peer]] = {}
+        """Copies that were woken and have not said hello; those of side copies are below zero."""
         self._token = 0
+        self._side = 0
         self._deaths = Deaths()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._since_measured = 0
@@ -116,12 +118,16 @@ class Processes:
         elif hello["role"] == "checkpoint":
             self._enter(peer)
         else:
-            future = self._tokens.pop(hello["token"], None)
-            if future is not None and not future.done():
-                self.live = peer
-                future.set_result(peer)
-            else:
-                peer.close()
+            self._awake(peer)
+
+    def _awake(self, peer: Peer) -> None:
+        future = self._tokens.pop(peer.hello["token"], None)
+        if future is None or future.done():
+            peer.close()
+            return
+        if peer.hello["role"] == "live":
+            self.live = peer
+        future.set_result(peer)
 
     def _enter(self, peer: Peer) -> None:
         """A new checkpoint; one of the same time is replaced by it.
@@ -195,17 +201,28 @@ class Processes:
         if place.peer.closed:
             raise ConnectionError("the checkpoint is gone")
         self._token += 1
-        future = self._tokens[self._token] = asyncio.get_running_loop().create_future()
-        message = {"do": "wake", "token": self._token, **message}
-        if place.peer is self.root:
-            message |= {"script": self.program.script(), "threads": self.program.threads}
-            message["changes"] = self.program.first_changes() + message.get("changes", [])
         old, self.live = self.live, None
         if old is not None:
             old.close()
         self._parent = place.peer
+        await self._fork(place, self._token, message)
+
+    async def side(self, place: Checkpoint, message: Message) -> Peer:
+        """Make a copy of a checkpoint that lives beside the run. Raises ConnectionError."""
+        if place.peer.closed:
+            raise ConnectionError("the checkpoint is gone")
+        self._side += 1
+        return await self._fork(place, -self._side, {"role": "side", **message})
+
+    async def _fork(self, place: Checkpoint, token: int, message: Message) -> Peer:
+        future: asyncio.Future[Peer] = asyncio.get_running_loop().create_future()
+        self._tokens[token] = future
+        message = {"do": "wake", "token": token, **message}
+        if place.peer is self.root:
+            message |= {"script": self.program.script(), "threads": self.program.threads}
+            message["changes"] = self.program.first_changes() + message.get("changes", [])
         place.peer.send(message)
-        await future
+        return await future
 
     def send(self, message: Message) -> bool:
         """Send to the live process. False if there is none."""
@@ -226,8 +243,7 @@ class Processes:
             self.live = None
             self._later(self._report_death(peer.pid))
         if peer is self._parent:
-            for token in list(self._tokens):
-                self._give_up(token)
+            self._give_up(self._token)
         self.checkpoints = [place for place in self.checkpoints if place.peer is not peer]
 
     def _give_up(self, token: int) -> None:

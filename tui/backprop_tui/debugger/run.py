@@ -149,7 +149,7 @@ class Run:
         else:
             self.trail.reset(begin)
         pending = self.log.after(base.changes)
-        observe = [[observe_from, None], *[[entry.iteration - 1, entry.iteration] for entry in pending]]
+        observe = [[observe_from, None], *self.around(pending)]
         go = {
             **target.condition(),
             "record": True,
@@ -160,6 +160,10 @@ class Run:
             "checkpoint_at": [observe_from, max(target.iteration, 1)],
         }
         return await self._wake(base, go, pending)
+
+    def around(self, pending: list[Entry]) -> list[list[int | None]]:
+        """The iterations to observe in order to make changes again when their time comes."""
+        return [[entry.iteration - 1, entry.iteration] for entry in pending]
 
     async def _wake(self, base: Checkpoint, go: Message, pending: list[Entry]) -> Stop:
         self._gap = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time as clock
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from backprop_tui.debugger.explaining import Index, explained
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.log import Entry
+from backprop_tui.debugger.probing import Difference, Downhill, Probes
 from backprop_tui.debugger.run import EVERYTHING, NEVER, Run, Target
 from backprop_tui.debugger.stops import window_from
 from backprop_tui.debugger.timeline import START, back_target, time_of
@@ -232,6 +233,16 @@ class Session:
         found = await asyncio.to_thread(explained, message, index)
         if self.view.stop is stop:
             self._publish(explanations=found)
+
+    async def difference(self, name: str, index: Sequence[int]) -> Difference:
+        """The numeric derivative of this iteration's loss by one element, in copies of the script."""
+        self._ready()
+        return await Probes(self.run_of_script).difference(name, index)
+
+    async def downhill(self) -> Downhill:
+        """What this iteration's step was to do to the loss, and what it does, in copies of the script."""
+        self._ready()
+        return await Probes(self.run_of_script).downhill()
 
     async def choices(self, kind: str) -> list[str]:
         """What `change` accepts here for ``loss`` or ``optimizer``."""

@@ -87,7 +87,11 @@ def rule_of(evidence: Evidence) -> Rule | None:
     """The rule for an operation, if there is one."""
     if evidence.kind == "node":
         return rules.nodes().get(evidence.name.rstrip("0123456789"))
-    return rules.ops().get(evidence.name) if evidence.kind == "op" else None
+    if evidence.kind != "op":
+        return None
+    rule, namesake = rules.ops().get(evidence.name), rules.namesakes().get(evidence.name)
+    fits = rule is not None and (namesake is None or case_of(rule, evidence) is not None)
+    return rule if fits else namesake
 
 
 def case_of(rule: Rule, evidence: Evidence) -> Case | None:

@@ -20,12 +20,13 @@ from backprop_tui.explain.numbers import display, shortest, significant
 NOTATION = {
     "beta1": "β₁", "beta2": "β₂", "eps": "ε", "eps1": "ε₁", "eps2": "ε₂", "rho": "ρ", "alpha": "α",
     "mhat": "m̂", "vhat": "v̂", "vmax": "v_max", "pi": "π", "eta": "η", "etaminus": "η₋", "etaplus": "η₊",
-    "rho_t": "ρₜ", "rho_inf": "ρ∞", "delta": "Δ", "mu_next": "μ₊", "mu_t": "μₜ", "product": "Πμ",
+    "mu": "μ", "rho_t": "ρₜ", "rho_inf": "ρ∞", "delta": "Δ", "mu_next": "μ₊", "mu_t": "μₜ", "product": "Πμ",
 }  # fmt: skip
 """Names in formulas that are printed otherwise. Arguments of constructors keep the names that users write."""
 
 _SUPERSCRIPTS = str.maketrans("0123456789tn−", "⁰¹²³⁴⁵⁶⁷⁸⁹ᵗⁿ⁻")
 _RAISED = set("0123456789tn−")
+_NUMERAL = set("0123456789.e−")
 _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(5)
 _OPERATORS: dict[type[ast.operator], tuple[str, int]] = {
     ast.Add: (" + ", _SUM),
@@ -82,22 +83,28 @@ def symbols_of(formula: str, renamed: Mapping[str, str] | None = None) -> str:
     return printer.text(formula)
 
 
-def numbers_of(formula: str, texts: Mapping[str, str], values: Mapping[str, Any], dtype: str) -> str:
+def numbers_of(
+    formula: str,
+    texts: Mapping[str, str],
+    values: Mapping[str, Any],
+    dtype: str,
+    pick: Callable[[Any], Any] = lambda value: value,
+) -> str:
     """A formula in numbers: each name's text, and small calculations with constants already done.
 
-    ``texts`` has the numbers' texts, ``values`` the numbers themselves; a name with a value but without
-    a text is printed to the digits that ``dtype`` surely has.
+    ``texts`` has the numbers' texts, ``values`` the numbers themselves, of which ``pick`` takes the chosen
+    element. A name without a text is printed to the digits that ``dtype`` surely has.
     """
 
     def name(called: str) -> str:
         if called in texts:
             return texts[called]
-        return rough(values[called], dtype) if called in values else NOTATION.get(called, called)
+        return rough(pick(values[called]), dtype) if called in values else NOTATION.get(called, called)
 
     def fold(tree: ast.expr) -> str | None:
-        return rough(value_of(tree, values), dtype) if _is_done(tree, values) else None
+        return rough(pick(value_of(tree, values)), dtype) if _is_done(tree, values) else None
 
-    return _Printer(name, fold, lambda tree: bool(value_of(tree, values))).text(formula)
+    return _Printer(name, fold, lambda tree: bool(pick(value_of(tree, values)))).text(formula)
 
 
 class Option(float):
@@ -126,8 +133,12 @@ class _Printer:
         self.choose = choose
 
     def text(self, formula: str) -> str:
-        tree = tree_of(formula)
-        return self.name(tree.id) if isinstance(tree, ast.Name) else self._printed(tree)[0]
+        return self._bare(tree_of(formula))
+
+    def _bare(self, tree: ast.expr) -> str:
+        """What stands alone needs no brackets, even if it is negative."""
+        text = self.name(tree.id) if isinstance(tree, ast.Name) else self._printed(tree)[0]
+        return text[1:-1] if isinstance(tree, ast.Call) and _is_bracketed_number(text) else text
 
     def _printed(self, tree: ast.expr, inside: bool = False) -> tuple[str, int]:
         folded = self.fold(tree) if inside or isinstance(tree, ast.Call) else None
@@ -159,6 +170,8 @@ class _Printer:
 
     def _power(self, tree: ast.BinOp) -> tuple[str, int]:
         base = self._within(tree.left, _ATOM)
+        if base[:1].isdigit() and "e" in base:  # 1e−7² would be 10 to the −72
+            base = f"({base})"
         exponent, binds = self._printed(tree.right)
         bare = exponent.strip("()")
         if set(bare) <= _RAISED:
@@ -173,7 +186,7 @@ class _Printer:
         if called == "sqrt":
             inner, binds = self._printed(arguments[0])
             return ("√" + inner if binds == _ATOM else f"√({inner})"), _ATOM
-        inner = ", ".join(self._printed(argument)[0] for argument in arguments)
+        inner = ", ".join(self._bare(argument) for argument in arguments)
         return (f"|{inner}|" if called == "abs" else f"{called}({inner})"), _ATOM
 
     def _choice(self, tree: ast.Call) -> tuple[str, int]:
@@ -187,6 +200,10 @@ class _Printer:
     def _comparison(self, tree: ast.Compare) -> str:
         left, right = self._printed(tree.left)[0], self._printed(tree.comparators[0])[0]
         return f"{left} {_COMPARISONS[type(tree.ops[0])]} {right}"
+
+
+def _is_bracketed_number(text: str) -> bool:
+    return text.startswith("(−") and text.endswith(")") and set(text[2:-1]) <= _NUMERAL
 
 
 def _bracketed(text: str) -> str:
@@ -204,7 +221,7 @@ DIGITS = {"float64": 12, "float32": 7, "float16": 4, "bfloat16": 3}
 
 def rough(value: Any, dtype: str) -> str:
     """A number in between, to the digits that the dtype surely has."""
-    number = float(value)
+    number = float(value) + 0.0  # of two zeros, the one without a sign
     if not math.isfinite(number):
         return display(str(number))
     return significant(number, "float64", DIGITS.get(dtype, 7))

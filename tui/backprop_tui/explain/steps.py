@@ -23,7 +23,10 @@ class Line:
     @property
     def text(self) -> str:
         """The line as it is read."""
-        return " = ".join(part for part in (self.symbols, self.numbers, self.value) if part)
+        parts = [part for part in (self.symbols, self.numbers, self.value) if part]
+        if not self.numbers and self.symbols.endswith(f" = {self.value}"):
+            parts.pop()
+        return " = ".join(parts)
 
 
 @dataclass(frozen=True)

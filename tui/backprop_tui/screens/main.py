@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.geometry import Size
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -20,9 +19,9 @@ from backprop_tui.panes.pieces import TextPane
 from backprop_tui.panes.program import ProgramPane
 from backprop_tui.panes.title import MessageLine, Title
 from backprop_tui.screens.arrangement import PANES, Arrangement, arrangement, spec, strip, too_small, visible
-from backprop_tui.screens.changes import ChangeActions
 from backprop_tui.screens.commands import CommandQueue
 from backprop_tui.screens.footer import KeyLine
+from backprop_tui.screens.questions import QuestionActions
 from backprop_tui.screens.session_like import How, SessionLike
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ BINDINGS: list[BindingType] = [
 ]
 
 
-class MainScreen(ChangeActions, Screen[None]):
+class MainScreen(QuestionActions):
     """Shows views and passes on commands; what can be commanded is in `actions.ACTIONS`."""
 
     BINDINGS = BINDINGS

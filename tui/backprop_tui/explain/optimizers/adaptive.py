@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from backprop_tui.explain.check import EPSILON
 from backprop_tui.explain.evidence import Evidence
-from backprop_tui.explain.formula import Option
 from backprop_tui.explain.optimizers import whole
 from backprop_tui.explain.optimizers.update import (
     COUNTED,
@@ -94,7 +95,7 @@ def _adafactor_operands(evidence: Evidence) -> Mapping[str, Any]:
         "factored": weight.values.ndim > 1,
     }
     if evidence.group["eps"][0] is None:
-        found["eps1"] = Option(EPSILON[weight.dtype])
+        found["eps1"] = np.float64(EPSILON[weight.dtype])
     return found
 
 

@@ -9,19 +9,20 @@ RPROP = Update(
     lines=(
         COUNTED,
         NEGATED,
-        Assign("same", "sign(g*prev)"),
-        Assign("factor", "where(same > 0, etaplus, where(same < 0, etaminus, 1))"),
+        Assign("turn", "g*prev"),
+        Assign("factor", "where(turn > 0, etaplus, where(turn < 0, etaminus, 1))"),
         Assign("step", "min(max(step*factor, step_min), step_max)"),
-        Assign("g", "where(same < 0, 0, g)"),
+        Assign("g", "where(turn < 0, 0, g)"),
         Assign("w", "w - step*sign(g)"),
         Assign("prev", "g"),
     ),
     state={"t": "step", "prev": "prev", "step": "step_size"},
     start={"step": "lr"},
+    underflows=("turn",),
     remarks=(
         Remark("True", "Only the sign of the gradient counts, and lr only as the first step's size."),
-        Remark("same > 0", "The sign is as in the step before: the step grows."),
-        Remark("same < 0", "The sign has changed, a minimum was jumped over: the step shrinks and w waits."),
+        Remark("turn > 0", "The sign is as in the step before: the step grows."),
+        Remark("turn < 0", "The sign has changed, a minimum was jumped over: the step shrinks and w waits."),
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,10 +42,13 @@ def explain_update(
 
 
 def _explained(inputs: Inputs, evidence: Evidence, index: Index | None) -> Explanation:
-    values = running.bounded(inputs)
+    order: list[str] = []
+    values = running.bounded(inputs, lambda line, _: order.append(line.name))
     found = running.verdicts(inputs, values)
     place = _place(inputs, values, found.get("w"), index)
-    lines, shown, final = _lines(inputs, place, found)
+    collected = _Lines(inputs, place, found, order)
+    final = running.parted(inputs, place, collected.watch)
+    shown = collected.of_weight()
     bad = [(name, verdict) for name, verdict in found.items() if not verdict.agrees]
     verdict = UNKNOWN if "w" not in found else NO if bad else YES
     return Explanation(
@@ -57,7 +60,7 @@ def _explained(inputs: Inputs, evidence: Evidence, index: Index | None) -> Expla
         note=" ".join(_remarks(inputs, evidence, final, place)) or None,
         element=shown.numbers or None,
         operands=tuple(name for name in (evidence.saved["before"].name,) if name),
-        lines=lines,
+        lines=tuple(line for _, line in collected.found),
         split=_split(inputs, final["w"], place),
         index=place,
     )
@@ -68,9 +71,7 @@ def _difference(update: Update, name: str, verdict: Verdict) -> str:
     return f"{entry} differs by {verdict.difference:.3g} at {list(verdict.where)}"
 
 
-def _place(
-    inputs: Inputs, values: Mapping[str, Any], verdict: Verdict | None, index: Index | None
-) -> Index:
+def _place(inputs: Inputs, values: Mapping[str, Any], verdict: Verdict | None, index: Index | None) -> Index:
     """The element asked for, the one that is wrong, or the one that moved furthest."""
     before = inputs.tensors["w"].values
     if index is not None:
@@ -87,42 +88,47 @@ def _place(
 
 # the lines of one element
 class _Lines:
-    """Collects the lines while the update of one element runs."""
+    """Collects the lines while the update of one element runs.
 
-    def __init__(self, inputs: Inputs, place: Index, verdicts: Mapping[str, Verdict]) -> None:
+    The last line of each name that torch keeps has torch's own number and the verdict.
+    """
+
+    def __init__(
+        self, inputs: Inputs, place: Index, verdicts: Mapping[str, Verdict], order: Sequence[str]
+    ) -> None:
         self.inputs = inputs
         self.place = place
         self.verdicts = verdicts
+        self.last = {name: number for number, name in enumerate(order)}
         self.texts = _first_texts(inputs, place)
         self.found: list[tuple[str, Line]] = []
 
     def watch(self, line: Assign, values: Mapping[str, Any]) -> None:
         """One line, with the values before it and its result under the empty name."""
-        plain = {name: running.element(value, self.place) for name, value in values.items()}
-        numbers = numbers_of(line.formula, self.texts, plain, self.inputs.dtype)
-        text = self._text(line.name, plain[""])
-        called = NOTATION.get(line.name, line.name)
-        symbols = f"{called} = {symbols_of(line.formula)}"
-        self.found.append((line.name, Line(symbols, "" if numbers == text else numbers, text)))
+        dtype = self.inputs.dtype
+        numbers = numbers_of(
+            line.formula, self.texts, values, dtype, lambda it: running.element(it, self.place)
+        )
+        text, verdict = self._result(line.name, running.element(values[""], self.place))
+        symbols = f"{NOTATION.get(line.name, line.name)} = {symbols_of(line.formula)}"
+        self.found.append((line.name, Line(symbols, "" if numbers == text else numbers, text, verdict)))
         self.texts[line.name] = text
 
-    def _text(self, name: str, value: Any) -> str:
-        if name in self.inputs.after:
-            return _held(float(value), self.inputs.after[name].dtype)
-        return rough(value, self.inputs.dtype)
-
-    def finished(self) -> tuple[Line, ...]:
-        """The lines; the last of each name that torch keeps has torch's own number and the verdict."""
-        last = {name: number for number, (name, _) in enumerate(self.found)}
-        return tuple(
-            self._checked(name, line) if last[name] == number and name in self.verdicts else line
-            for number, (name, line) in enumerate(self.found)
-        )
-
-    def _checked(self, name: str, line: Line) -> Line:
+    def _result(self, name: str, value: Any) -> tuple[str, str]:
+        """A line's value as text, and the verdict."""
+        if name not in self.inputs.after:
+            return rough(value, self.inputs.dtype), ""
+        torchs = self.inputs.after[name]
+        ours = _held(float(value), torchs.dtype)
+        if self.last[name] != len(self.found):
+            return ours, ""
         agrees = self.verdicts[name].agrees
-        value = element_text(self.inputs.after[name], self.place) if agrees else line.value
-        return Line(line.symbols, line.numbers, display(value), YES if agrees else NO)
+        return (display(element_text(torchs, self.place)), YES) if agrees else (ours, NO)
+
+    def of_weight(self) -> Line:
+        """The line that says what becomes of the parameter."""
+        stays = Line("w", "", display(element_text(self.inputs.tensors["w"], self.place)))
+        return next((line for name, line in reversed(self.found) if name == "w"), stays)
 
 
 def _held(value: float, dtype: str) -> str:
@@ -138,20 +144,6 @@ def _first_texts(inputs: Inputs, place: Index) -> dict[str, str]:
         if isinstance(value, Option):
             texts[name] = constant(value)
     return texts
-
-
-def _lines(
-    inputs: Inputs, place: Index, verdicts: Mapping[str, Verdict]
-) -> tuple[tuple[Line, ...], Line, Mapping[str, Any]]:
-    """All lines, the one that says what became of the parameter, and the values in the end."""
-    collected = _Lines(inputs, place, verdicts)
-    final = running.parted(inputs, place, collected.watch)
-    lines = collected.finished()
-    of_weight = [line for line, (name, _) in zip(lines, collected.found, strict=True) if name == "w"]
-    if of_weight:
-        return lines, of_weight[-1], final
-    stays = Line("w", "", display(element_text(inputs.tensors["w"], place)))
-    return lines, stays, final
 
 
 def _split(inputs: Inputs, weight: Any, place: Index) -> Split | None:
@@ -178,9 +170,7 @@ def _remarks(inputs: Inputs, evidence: Evidence, final: Mapping[str, Any], place
         yield f"Some of torch's numbers here are {inputs.precision}: the step is only that precise."
 
 
-def _of_frozen(
-    inputs: Inputs, evidence: Evidence, final: Mapping[str, Any], place: Index
-) -> Iterable[str]:
+def _of_frozen(inputs: Inputs, evidence: Evidence, final: Mapping[str, Any], place: Index) -> Iterable[str]:
     """A gradient of exactly 0 is not None: memory and decay still act."""
     if inputs.tensors.get("g") is None or running.element(inputs.tensors["g"].values, place) != 0:
         return
@@ -208,7 +198,9 @@ def _skipped(evidence: Evidence, index: Index | None) -> Explanation:
     )  # fmt: skip
 
 
-def _unexplained(evidence: Evidence, index: Index | None, symbols: str, note: str | None = None) -> Explanation:
+def _unexplained(
+    evidence: Evidence, index: Index | None, symbols: str, note: str | None = None
+) -> Explanation:
     before, after = evidence.saved["before"], evidence.saved.get("after")
     place = _valid(before, index)
     texts = [_element(tensor, place) for tensor in (before, after) if tensor is not None]

@@ -15,18 +15,19 @@ import numpy as np
 
 from backprop_tui.explain.evidence import Evidence, Tensor
 from backprop_tui.explain.formula import Option
+from backprop_tui.explain.optimizers.running import real
 from backprop_tui.explain.optimizers.update import Assign, Remark, Unknown, Update
+from backprop_tui.explain.optimizers.values import Bounded, Precision
 
 
 def _operands(evidence: Evidence) -> Mapping[str, Any]:
-    found = {"restored": False, "moved": True, "moves": Option(0), "earlier": 0.0, "inner": False}
+    found = {"restored": False, "moved": True, "moves": Option(0), "earlier": 0.0}
     inner = evidence.saved.get("inner")
-    if inner is not None:
-        found["inner"] = True
-        if "restored" in inner:
-            return {**found, "x": inner["restored"].values, "restored": True, "moved": False}
-        return {**found, "d": inner["d"].values, "t": _number(inner["t"])}
-    return {**found, **_of_whole_step(evidence)}
+    if inner is None:
+        return {**found, **_of_whole_step(evidence)}
+    if "restored" in inner:
+        return {**found, "x": real(inner["restored"]).values, "restored": True, "moved": False}
+    return {**found, "d": real(inner["d"]).values, "t": _number(inner["t"])}
 
 
 def _of_whole_step(evidence: Evidence) -> Mapping[str, Any]:
@@ -37,17 +38,31 @@ def _of_whole_step(evidence: Evidence) -> Mapping[str, Any]:
     if "d" not in after:
         raise Unknown("L-BFGS writes d and t into its state only when step() ends.")
     # A direction that hardly leads downhill ends the step without being taken.
-    taken = not after["gtd"] > -float(evidence.group["tolerance_change"])
-    earlier = [move.values for move in after["moves"]]
-    if len(earlier) < made - 1:
-        raise Unknown(
-            f"This step() made {made} moves, of which torch kept only {len(earlier) + taken}: "
-            "it drops those that say nothing about curvature."
-        )
+    taken = not after["gtd"] > -float(_number(evidence.group["tolerance_change"]))
     return {
-        "d": after["d"].values, "t": _number(after["t"]), "moved": taken,
-        "moves": Option(made - 1), "earlier": sum(earlier, np.zeros(evidence.saved["before"].shape)),
+        "d": real(after["d"]).values, "t": _number(after["t"]), "moved": taken,
+        "moves": Option(made - 1), "earlier": _earlier(evidence, made),
     }  # fmt: skip
+
+
+def _earlier(evidence: Evidence, made: int) -> Bounded:
+    """All moves of a step but the last, which torch stores one move late: first comes the last move of
+    the step before, if there was one."""
+    stored = [real(move).values for move in evidence.state_after["moves"]]
+    late = 1 if evidence.state_before.get("n_iter") else 0
+    if made == 1:
+        return Bounded(np.zeros(()), Precision(0.0, 0.0))
+    if len(stored) != made - 1 + late:
+        raise Unknown(
+            f"This step() made {made} moves, and torch has not kept them all: it drops those that tell "
+            "nothing about curvature, and the oldest."
+        )
+    weight = real(evidence.saved["before"])
+    precision, total, error = Precision.of(weight.dtype), np.zeros(weight.shape), np.zeros(weight.shape)
+    for move in stored[late:]:
+        total = total + move
+        error = error + precision.unit * (np.abs(weight.values + total) + np.abs(move))
+    return Bounded(total, precision, error)
 
 
 def _without_moves(evidence: Evidence) -> Mapping[str, Any]:
@@ -76,7 +91,10 @@ LBFGS = Update(
             "moved",
             "d is L-BFGS's direction: the gradient and the moves before, of all parameters together, decide it.",
         ),
-        Remark("not moved and not restored", "No move: the gradient is below tolerance, or d leads nowhere."),
+        Remark(
+            "not moved and not restored",
+            "No further move: the gradient is below tolerance, or the next direction hardly leads downhill.",
+        ),
     ),
 )
 

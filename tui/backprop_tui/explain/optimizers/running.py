@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from backprop_tui.explain.check import EPSILON, Verdict, compare
+from backprop_tui.explain.check import EPSILON, TINY, Verdict, compare
 from backprop_tui.explain.evidence import Array, Evidence, Tensor
 from backprop_tui.explain.formula import Option, value_of
 from backprop_tui.explain.numbers import rounded
@@ -24,7 +24,12 @@ TUPLES = {
 }
 """Hyperparameters that are tuples, and what formulas call their parts."""
 
-DEFAULTS: Mapping[str, Any] = {"maximize": False, "nesterov": False, "capturable": False, "differentiable": False}
+DEFAULTS: Mapping[str, Any] = {
+    "maximize": False,
+    "nesterov": False,
+    "capturable": False,
+    "differentiable": False,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +43,8 @@ class Inputs:
     after: Mapping[str, Tensor]
     """The same after the step, as torch has them."""
     extra: Mapping[str, Any]
+    given: tuple[str, ...] = ()
+    """Dtypes of hyperparameters that are tensors: torch computes with them in their precision."""
     mask: Array | None = None
 
     @property
@@ -52,12 +59,12 @@ class Inputs:
     @property
     def precision(self) -> str:
         """The dtype whose roundings are forgiven: a float64 parameter may be updated with float32 numbers."""
-        coarse = [self.dtype]
+        dtypes = [self.dtype, *self.given]
         if self.tensor_arithmetic:
-            coarse.append(_dtype_of(self, "t"))
+            dtypes.append(_dtype_of(self, "t"))
         if self.update.coarse is not None:
-            coarse.append(_dtype_of(self, self.update.coarse))
-        return max(coarse, key=lambda dtype: EPSILON[dtype])
+            dtypes.append(_dtype_of(self, self.update.coarse))
+        return max(dtypes, key=lambda dtype: EPSILON[dtype])
 
 
 def _dtype_of(inputs: Inputs, name: str) -> str:
@@ -76,8 +83,16 @@ def inputs_of(update: Update, evidence: Evidence) -> Inputs:
         tensors={name: real(tensor) for name, tensor in tensors.items() if tensor is not None},
         after={name: real(tensor) for name, tensor in after.items() if tensor is not None},
         extra={} if update.operands is None else update.operands(evidence),
+        given=tuple(item.dtype for item in _tensors(evidence.group) if item.dtype in EPSILON),
         mask=_mask(update, evidence),
     )
+
+
+def _tensors(group: Mapping[str, Any]) -> Iterator[Tensor]:
+    for value in group.values():
+        yield from (
+            item for item in (value if isinstance(value, tuple) else (value,)) if isinstance(item, Tensor)
+        )
 
 
 def options_of(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,6 +151,9 @@ def run(inputs: Inputs, values: dict[str, Any], mask: Any, watch: Watch | None =
         if not value_of(line.when, values):
             continue
         result = _stored(inputs, line.name, value_of(line.formula, values))
+        if line.name in inputs.update.underflows:
+            smallest = TINY[inputs.dtype] * EPSILON[inputs.dtype]
+            result = result * np.where(np.abs(_plain(result)) > smallest / 2, 1.0, 0.0)
         if mask is not None and isinstance(values.get(line.name), Bounded):
             result = Bounded.where(mask, result, values[line.name])
         if watch is not None:
@@ -157,29 +175,30 @@ def _stored(inputs: Inputs, name: str, value: Any) -> Any:
 
 
 # over whole tensors
-def bounded(inputs: Inputs) -> dict[str, Any]:
+def bounded(inputs: Inputs, watch: Watch | None = None) -> dict[str, Any]:
     """The whole update in float64, with bounds on torch's rounding errors."""
     precision = Precision.of(inputs.precision)
     values: dict[str, Any] = {**inputs.options, **inputs.extra, "first": _is_first(inputs)}
     for name, tensor in inputs.tensors.items():
         values[name] = np.float64(tensor.values) if name in SCALARS else Bounded(tensor.values, precision)
-    _start(inputs, values, lambda name, value: Bounded(np.full_like(values["w"].value, value), precision))
+    _start(inputs, values, lambda name, value: Bounded(value, precision))
     if inputs.tensor_arithmetic and "t" in values:
         values["t"] = Bounded(values["t"], precision)
-    return run(inputs, values, inputs.mask)
+    return run(inputs, values, inputs.mask, watch)
 
 
 def _is_first(inputs: Inputs) -> bool:
     return not any(name in inputs.tensors for name in inputs.update.state)
 
 
-def _start(inputs: Inputs, values: dict[str, Any], full: Callable[[str, float], Any]) -> None:
+def _start(inputs: Inputs, values: dict[str, Any], tensor: Callable[[str, Array], Any]) -> None:
     """What entries of the state are before the first step."""
     for name in inputs.update.state:
         if name not in values:
-            value = float(value_of(inputs.update.start.get(name, "0"), values))
-            scalar = name in SCALARS
-            values[name] = _stored(inputs, name, np.float64(value)) if scalar else full(name, value)
+            value = np.float64(value_of(inputs.update.start.get(name, "0"), values))
+            like = inputs.after.get(name) or inputs.tensors["w"]
+            full = np.full(like.shape, value)
+            values[name] = _stored(inputs, name, value) if name in SCALARS else tensor(name, full)
 
 
 def verdicts(inputs: Inputs, values: Mapping[str, Any]) -> dict[str, Verdict]:
@@ -207,9 +226,7 @@ def parted(inputs: Inputs, index: Index, watch: Watch) -> dict[str, Any]:
     for name in ("weight_decay", "lambd"):
         if name in values and inputs.update.separable:
             values[name] = Parted(values[name], decay=values[name])
-    _start(inputs, values, lambda name, value: _with_parts(inputs.update, name, pick(np.full_like(
-        inputs.tensors["w"].values, value
-    ))))  # fmt: skip
+    _start(inputs, values, lambda name, value: _with_parts(inputs.update, name, np.float64(pick(value))))
     if inputs.mask is not None and not inputs.mask[index]:
         return values
     return run(inputs, values, None, watch)
@@ -224,4 +241,4 @@ def _with_parts(update: Update, name: str, value: Any) -> Any:
 def element(value: Any, index: Index) -> Any:
     """One element of an array that broadcasts to the parameter's shape; a plain number as it is."""
     value = _plain(value)
-    return broadcast_element(value, index) if np.ndim(value) else value
+    return broadcast_element(value, index) if isinstance(value, np.ndarray) else value

@@ -19,7 +19,8 @@ SGD = Update(
     remarks=(
         DECAY_IN_GRADIENT,
         Remark(
-            "momentum != 0 and first", "First step: the momentum buffer starts as the gradient itself, undamped."
+            "momentum != 0 and first",
+            "First step: the momentum buffer starts as the gradient itself, undamped.",
         ),
         Remark(
             "momentum != 0 and not first",

@@ -57,6 +57,8 @@ class Update:
     """Whether a step is a sum of parts of gradient, momentum and decay."""
     coarse: str | None = None
     """An entry in a lower precision than float64 that the step is computed from."""
+    underflows: tuple[str, ...] = ()
+    """Names of which only the sign counts, and which are 0 where the tensor's dtype cannot hold them."""
     remarks: tuple[Remark, ...] = ()
 
 

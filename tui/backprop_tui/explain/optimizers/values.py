@@ -62,7 +62,9 @@ class Bounded(NDArrayOperatorsMixin):
     def where(condition: Array, one: Any, other: Any) -> Bounded:
         """One number where a condition holds, else another; either may be plain."""
         precision = next(item.precision for item in (one, other) if isinstance(item, Bounded))
-        one, other = (item if isinstance(item, Bounded) else Bounded(item, precision) for item in (one, other))
+        one, other = (
+            item if isinstance(item, Bounded) else Bounded(item, precision) for item in (one, other)
+        )
         value = np.where(condition, one.value, other.value)
         return Bounded(value, precision, np.where(condition, one.error, other.error))
 

@@ -1,4 +1,7 @@
-"""The rules, one module a family of operations. Each has OPS and NODES: name as torch has it to rule."""
+"""The rules, one module a family of operations. Each has OPS and NODES: name as torch has it to rule.
+
+NAMESAKES are further rules under names that OPS has; they are for calls that do not fit those rules.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ FAMILIES = (
     "losses_margin",
     "distances",
     "convolution",
+    "unfolding",
     "pooling",
+    "interpolation",
     "normalisation",
     "attention",
     "recurrent",
@@ -35,6 +40,12 @@ def ops() -> Mapping[str, Rule]:
 
 
 @lru_cache(maxsize=1)
+def namesakes() -> Mapping[str, Rule]:
+    """Rules of functions that share their name with another: ``F.unfold`` with ``Tensor.unfold``."""
+    return _gathered("NAMESAKES")
+
+
+@lru_cache(maxsize=1)
 def nodes() -> Mapping[str, Rule]:
     """Rules of autograd nodes, by the name of the node without its final number: ``MulBackward``."""
     return _gathered("NODES")
@@ -43,7 +54,7 @@ def nodes() -> Mapping[str, Rule]:
 def _gathered(table: str) -> Mapping[str, Rule]:
     found: dict[str, Rule] = {}
     for family in FAMILIES:
-        rules = getattr(import_module(f"{__name__}.{family}"), table)
+        rules = getattr(import_module(f"{__name__}.{family}"), table, {})
         twice = found.keys() & rules.keys()
         if twice:
             raise ValueError(f"{family} has rules that another family has too: {sorted(twice)}")

@@ -231,9 +231,7 @@ OPS |= aliases(
 )  # fmt: skip
 OPS |= in_place(OPS)
 OPS |= {
-    "where": Rule(
-        _where_text, _where, with_out("condition, input=None, other=None")
-    ),
+    "where": Rule(_where_text, _where, with_out("condition, input=None, other=None")),
     "maximum": LARGER,
     "minimum": SMALLER,
     "isclose": Rule("[{input} ≈ {other}]", _close, "input, other, rtol=1e-05, atol=1e-08, equal_nan=False"),

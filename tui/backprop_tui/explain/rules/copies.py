@@ -126,7 +126,9 @@ def _arange(case: Case) -> list[Array | None]:
 
 def _arange_text(case: Case, number: int) -> str:
     start, end, step = _bounds(case)
-    return f"{start}, {start + step}, … below {end}" if step > 0 else f"{start}, {start + step}, … above {end}"
+    return (
+        f"{start}, {start + step}, … below {end}" if step > 0 else f"{start}, {start + step}, … above {end}"
+    )
 
 
 def _linspace(case: Case) -> list[Array | None]:
@@ -147,7 +149,8 @@ def _arange_scale(case: Case) -> list[Array | None]:
 
 
 def _eye(case: Case) -> list[Array | None]:
-    return [np.eye(*_shape(case))]
+    rows, columns = _shape(case)
+    return [np.eye(rows, columns)]
 
 
 def _one_hot(case: Case) -> list[Array | None]:
@@ -183,9 +186,7 @@ OPS: dict[str, Rule] = {
         "{steps} numbers from {start} to {end}", _linspace, "start, end, steps, **more", scale=_spaced_scale
     ),
     "eye": Rule("1 on the diagonal, else 0", _eye, "n, *options, **more"),
-    "one_hot": Rule(
-        "[{input} = class]", _one_hot, with_out("input, num_classes=-1"), _one_hot_element
-    ),
+    "one_hot": Rule("[{input} = class]", _one_hot, with_out("input, num_classes=-1"), _one_hot_element),
 }
 
 NODES: dict[str, Rule] = {

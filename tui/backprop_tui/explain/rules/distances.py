@@ -52,9 +52,12 @@ def _distance_at(case: Case, number: int, index: Index) -> str:
 
 def _lengths(case: Case) -> tuple[Array, Array]:
     """Of the two vectors, each at least ``eps``."""
-    dim, eps = case["dim"], case["eps"]
+
+    def length(one: Array) -> Array:
+        return np.asarray(np.maximum(norm(one, 2, case["dim"], True), case["eps"]))
+
     first, second = np.broadcast_arrays(case["x1"], case["x2"])
-    return tuple(np.maximum(norm(one, 2, dim, True), eps) for one in (first, second))  # type: ignore[return-value]
+    return length(first), length(second)
 
 
 def _similarity(case: Case, products: Array) -> Array:

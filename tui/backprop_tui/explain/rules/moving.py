@@ -14,7 +14,7 @@ import numpy as np
 from backprop_tui.explain.evidence import Array, Tensor
 from backprop_tui.explain.rule import Case, Index, Rule, Sum, Symbols
 from backprop_tui.explain.rules import axes as ax
-from backprop_tui.explain.rules.parts import Note
+from backprop_tui.explain.rules.parts import Element, Note
 
 Positions = Callable[[Case, Array], "Array | Sequence[Array] | None"]
 """Given the positions 0, 1, 2, … in the shape of the operand, where the elements of each result lie.
@@ -64,7 +64,9 @@ def moved(
         if position < 0:
             return f"{fill(case)} (filled in)"
         own = place(position, owner.shape)
-        return f"{ax.small(owner.values[own], owner.dtype)} (element {at(own)})" if own else case.at("input", ())
+        return (
+            f"{ax.small(owner.values[own], owner.dtype)} (element {at(own)})" if own else case.at("input", ())
+        )
 
     return Rule(symbols, evaluate, signature, element, note)
 
@@ -102,9 +104,7 @@ def returned(symbols: Symbols, positions: Positions, note: Note | None = None) -
         gradients = zip(case.evidence.grad_outputs, found(case), strict=False)
         return meeting([(g, g.values[where == wanted]) for g, where in gradients if g is not None])
 
-    return Rule(
-        symbols, lambda case: total(case, False), "", element, note, lambda case: total(case, True)
-    )
+    return Rule(symbols, lambda case: total(case, False), "", element, note, lambda case: total(case, True))
 
 
 def meeting(gradients: Sequence[tuple[Tensor, Array]]) -> Sum | str:
@@ -121,3 +121,14 @@ def _gathered(g: Array, where: Array, size: int) -> Array:
     if where.size and where.min() < 0:
         g, where = g[where >= 0], where[where >= 0]
     return np.bincount(where, weights=g, minlength=size)
+
+
+def picked(evaluate: Callable[[Case], Sequence[Array | None]], name: str) -> Element:
+    """For a result that holds numbers of an operand: the number itself."""
+
+    def element(case: Case, number: int, index: Index) -> str:
+        found = evaluate(case)[number]
+        assert found is not None
+        return ax.small(found[index], ax.tensor(case, name).dtype)
+
+    return element

@@ -1,0 +1,104 @@
+"""What is tried in side copies of the script: nudged elements, watched gradients, moved parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from backprop_tui.debuggee.changes.value import set_value
+from backprop_tui.debuggee.inspection import Inspection
+from backprop_tui.protocol import plain
+
+Message = dict[str, Any]
+_save = torch.save
+"""The script's own saves are dropped in a side copy."""
+
+
+class Probe:
+    """Commands that make sense in a copy that is thrown away."""
+
+    def __init__(self, inspection: Inspection) -> None:
+        self.inspection = inspection
+        self._sum = 0.0
+        self._passes = 0
+        self._kept: list[torch.Tensor] = []
+
+    def commands(self) -> dict[str, Any]:
+        """Name to function, for the server."""
+        return {
+            "nudge": self.nudge,
+            "watch": self.watch,
+            "watched": self.watched,
+            "keep": self.keep,
+            "moved": self.moved,
+            "move": self.move,
+        }
+
+    # one element
+    def nudge(self, message: Message) -> Message:
+        """Add to one element; answers its value before and after, as the dtype holds them."""
+        tensor = self._tensor(message)
+        before = tensor.detach()[tuple(message["index"])].item()
+        after = set_value(tensor, message["index"], before + message["by"])
+        return {"before": plain(before), "after": plain(after), "dtype": str(tensor.dtype)[6:]}
+
+    def watch(self, message: Message) -> None:
+        """Add up what backward passes contribute to one element of a leaf's gradient from now on."""
+        tensor = self._tensor(message)
+        if not (tensor.is_leaf and tensor.requires_grad):
+            raise LookupError(f"{message['name']} gets no gradient: it requires none, or is no leaf")
+        index = tuple(message["index"])
+
+        def add(gradient: torch.Tensor) -> None:
+            with torch.no_grad():
+                dense = gradient.to_dense() if gradient.is_sparse else gradient
+                self._sum += dense[index].item()
+            self._passes += 1
+
+        tensor.register_hook(add)  # type: ignore[no-untyped-call]
+
+    def watched(self, message: Message) -> Message:
+        """The sum, and of how many passes it is."""
+        return {"gradient": plain(self._sum), "passes": self._passes}
+
+    def _tensor(self, message: Message) -> torch.Tensor:
+        tensor = self.inspection.find(message["name"])
+        assert tensor is not None
+        return tensor
+
+    # all parameters
+    def keep(self, message: Message) -> None:
+        """Remember every parameter of every optimizer as it is now."""
+        self._kept = [leaf.detach().clone() for leaf in self._leaves()]
+
+    def moved(self, message: Message) -> Message:
+        """How far each has moved since `keep`, into a file; answers ∇L·Δw, and the length of Δw."""
+        leaves = self._leaves()
+        steps = [leaf.detach() - kept for leaf, kept in zip(leaves, self._kept, strict=True)]
+        _save(steps, message["path"])
+        slope = sum(_dot(leaf.grad, step) for leaf, step in zip(leaves, steps, strict=True))
+        length = sum(float((step.double() ** 2).sum()) for step in steps) ** 0.5
+        return {"slope": plain(slope), "length": plain(length)}
+
+    def move(self, message: Message) -> None:
+        """Go so many times the way that a file holds."""
+        steps = torch.load(message["path"], weights_only=True)
+        with torch.no_grad():
+            for leaf, step in zip(self._leaves(), steps, strict=True):
+                leaf.data.add_(step, alpha=message["times"])
+
+    def _leaves(self) -> list[torch.Tensor]:
+        return [
+            leaf
+            for optimizer in self.inspection.optimizers()
+            for group in optimizer.param_groups
+            for leaf in group["params"]
+        ]
+
+
+def _dot(gradient: torch.Tensor | None, step: torch.Tensor) -> float:
+    if gradient is None:
+        return 0.0
+    gradient = gradient.to_dense() if gradient.is_sparse else gradient
+    return float((gradient.double() * step.double()).sum())

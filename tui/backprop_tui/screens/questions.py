@@ -1,0 +1,48 @@
+"""The actions that ask why: answered in copies of the script, the run itself is not touched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backprop_tui.screens.changes import ChangeActions, not_editable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class QuestionActions(ChangeActions):
+    """Actions of the main screen whose answer is a page of text."""
+
+    def action_verify(self) -> None:
+        """The numeric derivative by the element chosen in the parameters pane."""
+        chosen = self.chosen_element()
+        if chosen is None or chosen.index is None:
+            self.say(not_editable(chosen))
+            return
+        name, index = chosen.name, tuple(chosen.index)
+
+        async def verify() -> None:
+            from backprop_tui.panes.drawing.probes import difference_lines
+
+            found = await self.session.difference(name, index)
+            self._report("is the gradient right?", difference_lines(found))
+
+        self.say("running this iteration again in copies…")
+        self.commands.submit("verify", verify)
+
+    def action_downhill(self) -> None:
+        """What this iteration's step was to do to the loss, and what it does."""
+
+        async def downhill() -> None:
+            from backprop_tui.panes.drawing.probes import downhill_lines
+
+            self._report("does the step go downhill?", downhill_lines(await self.session.downhill()))
+
+        self.say("running this iteration again in copies…")
+        self.commands.submit("downhill", downhill)
+
+    def _report(self, title: str, lines: Sequence[str]) -> None:
+        from backprop_tui.screens.report import Report
+
+        self.say("")
+        self.app.push_screen(Report(title, lines))

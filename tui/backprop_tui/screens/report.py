@@ -1,0 +1,33 @@
+"""A page of text over the screen: what was found out in copies of the script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+
+class Report(ModalScreen[None]):
+    """Scrolls; Esc, enter or q closes."""
+
+    BINDINGS = [Binding("escape,enter,q", "dismiss", "Close", show=False)]
+
+    def __init__(self, title: str, lines: Sequence[str]) -> None:
+        super().__init__()
+        self._heading = title
+        self._lines = lines
+
+    def compose(self) -> ComposeResult:
+        """One scrolling page."""
+        with VerticalScroll(id="report") as page:
+            page.border_title = self._heading
+            page.border_subtitle = "↑ ↓ scroll · Esc closes"
+            yield Static("\n".join(self._lines), markup=False)
+
+    def on_mount(self) -> None:
+        """The arrow keys scroll at once."""
+        self.query_one(VerticalScroll).focus()
