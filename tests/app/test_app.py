@@ -89,9 +89,6 @@ async def test_an_optimizer_that_does_not_exist_keeps_the_question_open():
 
 async def test_a_question_is_answered_on_a_page_of_its_own():
     async with running() as (app, pilot, _):
-        await pilot.press("v")
-        assert isinstance(app.screen, MainScreen), "no number is chosen yet"
-
         await pilot.press("3", "down", "down", "v")
         await pilot.pause()
         assert isinstance(app.screen, Report)

@@ -29,7 +29,7 @@ def of_update(optimizer: Optimizer | None, leaf: torch.Tensor, known: Namer = na
     """A parameter about to be updated; without an optimizer where the script does it by hand."""
     message: dict[str, Any] = {
         "kind": "update",
-        "name": MANUAL if optimizer is None else type(optimizer).__name__,
+        "name": MANUAL if optimizer is None else _named(optimizer),
         "saved": {
             "before": pack(leaf, known),
             "grad": pack(leaf.grad),
@@ -55,6 +55,12 @@ def after_update(
         state |= _moves_of(optimizer, leaf, message["state_before"])
     message["state_after"] = pack(state)
     return message
+
+
+def _named(of: Any) -> str:
+    """The class of torch that an object is; a class of the same name from elsewhere is another one."""
+    name, module = type(of).__name__, type(of).__module__
+    return name if f"{module}.".startswith("torch.optim.") else f"{module}.{name}"
 
 
 def _touched(gradient: torch.Tensor | None) -> torch.Tensor | None:
@@ -86,7 +92,8 @@ def _state_of(optimizer: Optimizer | None, leaf: torch.Tensor) -> dict[str, Any]
 # L-BFGS
 def _shared(optimizer: LBFGS) -> Mapping[str, Any]:
     """L-BFGS keeps what belongs to all parameters as the state of the first."""
-    return optimizer.state.get(optimizer.param_groups[0]["params"][0], {})
+    shared: Mapping[str, Any] = optimizer.state.get(optimizer.param_groups[0]["params"][0], {})
+    return shared
 
 
 def _newest_move(optimizer: LBFGS) -> int | None:
@@ -197,7 +204,7 @@ def of_schedule(
     given = {name: _plain(value) for name, value in given.items() if value is not None}
     return {
         "kind": "schedule",
-        "name": type(scheduler).__name__,
+        "name": _named(scheduler),
         "group": pack(_attributes(scheduler, given), depth=12),
         "saved": {"args": pack(given), "lr_before": pack(_each(scheduler, "lr"))},
     }
@@ -222,7 +229,7 @@ def _attributes(scheduler: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _described(scheduler: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    found = {**_own(scheduler), "kind": type(scheduler).__name__}
+    found = {**_own(scheduler), "kind": _named(scheduler)}
     own = vars(scheduler)
     epoch = given.get("epoch", own.get("last_epoch", -1) + 1)
     if "lr_lambdas" in own:

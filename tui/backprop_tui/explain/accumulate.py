@@ -1,4 +1,4 @@
-"""A gradient arrives at a leaf: what was in ``.grad`` before and what this pass brings make what is in it now.
+"""A gradient arrives at a leaf: what was in ``.grad`` and what this pass brings make what is in it now.
 
 torch/csrc/autograd/functions/accumulate_grad.h: ``.grad`` is taken over if there was none, else added to.
 """

@@ -41,8 +41,8 @@ Fold = Callable[[ast.expr], "str | None"]
 
 
 def _where(condition: Any, one: Any, other: Any) -> Any:
-    choose = getattr(one, "where", None) or getattr(other, "where", np.where)
-    return choose(condition, one, other)
+    choose = getattr(one, "where", None) or getattr(other, "where", None)
+    return np.where(condition, one, other) if choose is None else choose(condition, one, other)
 
 
 FUNCTIONS: dict[str, Any] = {
@@ -154,7 +154,7 @@ class _Printer:
             return self._comparison(tree), _SUM
         if isinstance(tree, ast.Name):
             return _bracketed(self.name(tree.id)), _ATOM
-        assert isinstance(tree, ast.Constant)
+        assert isinstance(tree, ast.Constant) and isinstance(tree.value, (int, float))
         return constant(float(tree.value)), _ATOM
 
     def _within(self, tree: ast.expr, least: int) -> str:

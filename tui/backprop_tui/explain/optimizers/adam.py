@@ -9,8 +9,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backprop_tui.explain.optimizers.update import COUNTED, DECAY_APART, DECAY_IN_GRADIENT, NEGATED, Assign
-from backprop_tui.explain.optimizers.update import Remark, Update
+from backprop_tui.explain.optimizers.update import (
+    COUNTED,
+    DECAY_APART,
+    DECAY_IN_GRADIENT,
+    NEGATED,
+    Assign,
+    Remark,
+    Update,
+)
 
 _COUPLED = "weight_decay != 0 and not decoupled_weight_decay"
 _DECOUPLED = "weight_decay != 0 and decoupled_weight_decay"

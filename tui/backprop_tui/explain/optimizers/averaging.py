@@ -1,9 +1,16 @@
-"""Rprop and averaged SGD (torch/optim/rprop.py, Riedmiller and Braun 1993; asgd.py, Polyak and Juditsky 1992)."""
+"""Rprop (torch/optim/rprop.py; Riedmiller and Braun 1993) and ASGD (asgd.py; Polyak and Juditsky 1992)."""
 
 from __future__ import annotations
 
-from backprop_tui.explain.optimizers.update import COUNTED, DECAY_IN_GRADIENT, DECAYED, NEGATED, Assign
-from backprop_tui.explain.optimizers.update import Remark, Update
+from backprop_tui.explain.optimizers.update import (
+    COUNTED,
+    DECAY_IN_GRADIENT,
+    DECAYED,
+    NEGATED,
+    Assign,
+    Remark,
+    Update,
+)
 
 RPROP = Update(
     lines=(

@@ -19,7 +19,10 @@ from backprop_tui.explain.optimizers.values import Parted
 from backprop_tui.explain.rule import Index, element_text
 from backprop_tui.explain.steps import Line, Split
 
-SKIPPED = "skipped: .grad is None"
+SKIPPED = (
+    "Skipped: .grad is None, so the parameter and its state stay as they are. A gradient of 0 is not skipped."
+)
+BY_HAND = "Updated by hand: the operation itself says how."
 
 
 def explain_update(
@@ -33,12 +36,15 @@ def explain_update(
         return _skipped(evidence, index)
     update = updates.get(evidence.name)
     if update is None:
-        return _unexplained(evidence, index, f"no rule for {evidence.name} yet")
+        by_hand = evidence.name == "manual"
+        return _unexplained(evidence, index, BY_HAND if by_hand else f"no rule for {evidence.name} yet")
     try:
         with np.errstate(all="ignore"):
             return _explained(running.inputs_of(update, evidence), evidence, index)
     except Unknown as reason:
-        return _unexplained(evidence, index, "w + t·d", str(reason))
+        return _unexplained(evidence, index, update.lines[-1].formula.replace("*", "·"), str(reason))
+    except (NameError, KeyError) as missing:
+        return _unexplained(evidence, index, f"no rule for this kind of {evidence.name}", str(missing))
 
 
 def _explained(inputs: Inputs, evidence: Evidence, index: Index | None) -> Explanation:
@@ -177,25 +183,36 @@ def _of_frozen(inputs: Inputs, evidence: Evidence, final: Mapping[str, Any], pla
     moved = running.element(final["w"], place) != running.element(inputs.tensors["w"].values, place)
     frozen = evidence.saved.get("requires_grad") is False
     if frozen and moved:
-        yield "requires_grad is False, but .grad is 0 and not None: what the optimizer remembers still moves w."
+        yield "requires_grad is False, but .grad is 0, not None: memory and decay still move w."
     elif moved:
-        yield "The gradient is 0: only what the optimizer remembers, and decay, move w."
+        yield "The gradient is 0: only memory of earlier gradients, and decay, move w."
 
 
 def _skipped(evidence: Evidence, index: Index | None) -> Explanation:
     before, after = evidence.saved["before"], evidence.saved.get("after")
-    same = after is not None and np.array_equal(before.values, after.values, equal_nan=True)
+    same = after is not None and _equal(before, after) and _same_state(evidence)
     place = _valid(before, index)
     return Explanation(
         symbols="w",
         numbers="",
         result=_element(after or before, place),
         verdict=UNKNOWN if after is None else YES if same else NO,
-        note=f"{SKIPPED}, and the parameter and its state stay as they are. (A gradient of 0 would not be skipped.)",
+        note=SKIPPED,
         operands=tuple(name for name in (before.name,) if name),
         split=Split(0.0, 0.0, 0.0),
         index=place,
     )  # fmt: skip
+
+
+def _same_state(evidence: Evidence) -> bool:
+    before, after = evidence.state_before, evidence.state_after
+    return before.keys() == after.keys() and all(_equal(value, after[name]) for name, value in before.items())
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return np.array_equal(one.values, other.values, equal_nan=True)
+    return bool(one == other)
 
 
 def _unexplained(

@@ -89,7 +89,7 @@ LBFGS = Update(
         Remark("moves > 0", "One step() makes several moves: “earlier” is the sum of all but the last."),
         Remark(
             "moved",
-            "d is L-BFGS's direction: the gradient and the moves before, of all parameters together, decide it.",
+            "d is L-BFGS's direction: gradients and moves of all parameters together decide it.",
         ),
         Remark(
             "not moved and not restored",

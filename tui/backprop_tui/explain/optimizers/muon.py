@@ -45,8 +45,8 @@ MUON = Update(
         DECAY_APART,
         Remark(
             "True",
-            "o is u with all singular values brought near 1 (Newton-Schulz, which torch does in bfloat16: it is "
-            "repeated here with the same roundings, and compared to 5 % of its largest element).",
+            "o is u with all singular values brought near 1. torch does that in bfloat16: it is repeated "
+            "here with the same roundings, and compared to 5 % of its largest element.",
         ),
     ),
 )

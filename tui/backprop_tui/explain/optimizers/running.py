@@ -1,4 +1,4 @@
-"""Runs an update's lines: over whole tensors for the verdict, and for one element for the text and the split."""
+"""Runs an update's lines: over whole tensors for the verdict, for one element for text and split."""
 
 from __future__ import annotations
 
@@ -218,15 +218,21 @@ def verdicts(inputs: Inputs, values: Mapping[str, Any]) -> dict[str, Verdict]:
 # one element
 def parted(inputs: Inputs, index: Index, watch: Watch) -> dict[str, Any]:
     """The update of one element, with the parts of its step; of the whole tensor if elements mix."""
-    pick = (lambda array: array) if inputs.update.whole else (lambda array: element(array, index))
-    values: dict[str, Any] = {**inputs.options, **inputs.extra, "first": _is_first(inputs)}
-    values = {name: pick(value) if isinstance(value, np.ndarray) else value for name, value in values.items()}
+
+    def picked(array: Array) -> Any:
+        return np.asarray(array if inputs.update.whole else element(array, index), np.float64)[()]
+
+    given = {**inputs.options, **inputs.extra}
+    values = {
+        name: picked(value) if isinstance(value, np.ndarray) else value for name, value in given.items()
+    }
+    values["first"] = _is_first(inputs)
     for name, tensor in inputs.tensors.items():
-        values[name] = _with_parts(inputs.update, name, np.float64(pick(tensor.values)))
+        values[name] = _with_parts(inputs.update, name, picked(tensor.values))
     for name in ("weight_decay", "lambd"):
         if name in values and inputs.update.separable:
             values[name] = Parted(values[name], decay=values[name])
-    _start(inputs, values, lambda name, value: _with_parts(inputs.update, name, np.float64(pick(value))))
+    _start(inputs, values, lambda name, value: _with_parts(inputs.update, name, picked(value)))
     if inputs.mask is not None and not inputs.mask[index]:
         return values
     return run(inputs, values, None, watch)

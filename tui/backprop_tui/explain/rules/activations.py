@@ -7,7 +7,6 @@ aten/src/ATen/native/cpu/Activation.cpp.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from backprop_tui.explain.rule import Case, Index, Rule
 from backprop_tui.explain.rules import axes as ax
 from backprop_tui.explain.rules.dtypes import level
 from backprop_tui.explain.rules.functions import erf
-from backprop_tui.explain.rules.parts import FLAT, Part, aliases, always, counted, in_place, node, node_of, op
+from backprop_tui.explain.rules.parts import Part, aliases, always, counted, in_place, node, node_of, op
 
 # -- smooth ones ------------------------------------------------------------------------------------
 
@@ -93,8 +92,9 @@ def _mish_slope(g: Array, x: Array) -> Array:
     return np.asarray(g * (share + x * sigmoid(x) * (1 - share**2)))
 
 
-def _from_result(signature_part: str) -> Callable[[Case], bool]:
-    return lambda case: case.has("result") and not case.has("self")
+def _kept(case: Case) -> str:
+    """What the node kept: its operand or, if that was overwritten in place, its result."""
+    return "result" if case.has("result") and not case.has("self") else "self"
 
 
 # -- exponential linear units -----------------------------------------------------------------------
@@ -120,7 +120,7 @@ def _elu_parts(case: Case) -> tuple[Part, ...]:
         return np.asarray(np.abs(g) * (np.abs(inner) * (np.abs(y) + np.abs(alpha * scale)) + scale))
 
     factor = "" if scale == 1 else f"{scale:.6g}·"
-    name = "result" if _from_result("")(case) else "self"
+    name = _kept(case)
     slope = "({result} + α)" if name == "result" else "α·exp({self})" if not celu else "exp({self}/α)"
     slope = slope.replace("α", f"{alpha:.6g}") if alpha != 1 else slope.replace("α·", "").replace("α", "1")
     text = f"{{g}} · {factor}(1 if {{{name}}} > 0, else {slope})"
@@ -131,7 +131,7 @@ def _elu_parts(case: Case) -> tuple[Part, ...]:
 
 
 def _leaky_parts(case: Case) -> tuple[Part, ...]:
-    name = "result" if _from_result("")(case) else "self"
+    name = _kept(case)
     return (
         Part(
             f"{{g}} · (1 if {{{name}}} > 0, else {{negative_slope}})",
@@ -147,7 +147,7 @@ def _bounds(case: Case, name: str) -> tuple[Any, Any]:
 
 def _hardtanh_parts(case: Case) -> tuple[Part, ...]:
     """On a bound itself torch lets nothing through."""
-    name = "result" if _from_result("")(case) else "self"
+    name = _kept(case)
     low, high = _bounds(case, name)
     return (
         Part(
@@ -159,13 +159,13 @@ def _hardtanh_parts(case: Case) -> tuple[Part, ...]:
 
 
 def _on_hardtanh_bound(case: Case) -> Array:
-    name = "result" if _from_result("")(case) else "self"
+    name = _kept(case)
     low, high = _bounds(case, name)
     return np.asarray((case[name] == low) | (case[name] == high))
 
 
 def _threshold_parts(case: Case) -> tuple[Part, ...]:
-    name = "result" if _from_result("")(case) else "self"
+    name = _kept(case)
     limit = level(case, "threshold", name)
     return (
         Part(
@@ -209,7 +209,9 @@ def _hardswish_slope(g: Array, x: Array) -> Array:
 def _prelu_weight(case: Case) -> Array:
     """One weight, or one for each channel: the second dimension."""
     weight, rank = np.asarray(case["weight"]), np.ndim(case["input"])
-    return weight.reshape([1, -1] + [1] * (rank - 2)) if weight.size > 1 and rank > 1 else weight.reshape(-1)[:1]
+    return (
+        weight.reshape([1, -1] + [1] * (rank - 2)) if weight.size > 1 and rank > 1 else weight.reshape(-1)[:1]
+    )
 
 
 def _prelu(case: Case) -> list[Array | None]:
@@ -282,7 +284,9 @@ _RELU = op(
     "max(0, {input})",
     lambda x: np.where(np.isnan(x), x, np.maximum(x, 0)),
     "input, inplace=False",
-    note=counted(lambda c: c["input"] == 0, "exactly 0, where relu has a corner: torch takes the slope 0 there"),
+    note=counted(
+        lambda c: c["input"] == 0, "exactly 0, where relu has a corner: torch takes the slope 0 there"
+    ),
 )
 _CORNER = always("where the result is 0 nothing passes; at an input of exactly 0 that is torch's choice")
 
@@ -293,7 +297,9 @@ def _relu_note(case: Case) -> str | None:
 
 _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805
 """Klambauer and others, Self-Normalizing Neural Networks (arXiv 1706.02515)."""
-_AT_KNEE = counted(lambda c: c["self"] == 0, "exactly 0, where there is a corner: torch takes the slope of the left")
+_AT_KNEE = counted(
+    lambda c: c["self"] == 0, "exactly 0, where there is a corner: torch takes the slope of the left"
+)
 _ON_BOUND = counted(_on_hardtanh_bound, "exactly on a bound: torch lets nothing through there")
 
 OPS: dict[str, Rule] = {
@@ -404,5 +410,3 @@ NODES: dict[str, Rule] = {
     "RreluWithNoiseBackward": Rule("{g} · slope at {self}", _rrelu_slope,
                                    element=lambda c, n, index: f"{c.at('g', index)} · slope"),
 }  # fmt: skip
-
-__all__ = ["FLAT", "NODES", "OPS"]

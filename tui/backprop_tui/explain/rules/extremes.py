@@ -45,7 +45,9 @@ def _binary(case: Case) -> bool:
 
 
 def _paired(case: Case) -> Case:
-    return Case(case.evidence, {**case.operands, "other": case.operands.get("other", case.operands.get("dim"))})
+    return Case(
+        case.evidence, {**case.operands, "other": case.operands.get("other", case.operands.get("dim"))}
+    )
 
 
 def _shaped(case: Case, found: Array, axis: int) -> Array:
@@ -61,7 +63,10 @@ def _extreme(case: Case, reduce: Reduce, arg: Reduce) -> list[Array | None]:
         return [np.asarray(reduce(values))]
     axis = _along(case)
     found = np.asarray(reduce(values, axis=axis, keepdims=True))
-    return [_shaped(case, found, axis), _shaped(case, np.asarray(arg(values, axis=axis, keepdims=True)), axis)]
+    return [
+        _shaped(case, found, axis),
+        _shaped(case, np.asarray(arg(values, axis=axis, keepdims=True)), axis),
+    ]
 
 
 def _listed(case: Case, word: str, index: Index) -> str:
@@ -77,7 +82,9 @@ def _extreme_rule(word: str, reduce: Reduce, arg: Reduce, two: Rule) -> Rule:
 
     def symbols(case: Case, number: int) -> str:
         if _binary(case):
-            return f"{word}({{input}}, {{other}})".replace("{other}", "{other}" if case.has("other") else "{dim}")
+            return f"{word}({{input}}, {{other}})".replace(
+                "{other}", "{other}" if case.has("other") else "{dim}"
+            )
         return (f"index of the {word} of {{input}}" if number else f"{word} {{input}}") + over(case)
 
     def evaluate(case: Case) -> list[Array | None]:
@@ -319,7 +326,11 @@ def _even_note(case: Case) -> str | None:
     values, axes = case["self"], _axes(case, "self")
     ties = (values == spread_back(case, "result", values.shape, axes)).sum(axis=axes)
     many = int(np.count_nonzero(ties > 1))
-    return f"{many} of {ties.size} extremes are reached more than once: each place gets an equal share" if many else None
+    return (
+        f"{many} of {ties.size} extremes are reached more than once: each place gets an equal share"
+        if many
+        else None
+    )
 
 
 _EVEN = Rule("{g} · [{self} = {result}] / number of such", _even_node, element=_even_element, note=_even_note)
@@ -381,7 +392,9 @@ def _taken(case: Case) -> str:
     return "which of equal elements is taken"
 
 
-def _order_rule(text: tuple[str, str], evaluate: Callable[[Case], list[Array | None]], signature: str) -> Rule:
+def _order_rule(
+    text: tuple[str, str], evaluate: Callable[[Case], list[Array | None]], signature: str
+) -> Rule:
     return Rule(_order_text(*text), evaluate, with_out(signature), _order_element, random=_taken)
 
 
@@ -424,7 +437,14 @@ NODES: dict[str, Rule] = {
     **dict.fromkeys(["MaxBackward", "MinBackward", "MedianBackward", "NanmedianBackward"], _by_form()),
     **dict.fromkeys(["AmaxBackward", "AminBackward"], _EVEN),
     **dict.fromkeys(
-        ["KthvalueBackward", "TopkBackward", "SortBackward", "ModeBackward", "CummaxBackward", "CumminBackward"],
+        [
+            "KthvalueBackward",
+            "TopkBackward",
+            "SortBackward",
+            "ModeBackward",
+            "CummaxBackward",
+            "CumminBackward",
+        ],
         _PLACED,
     ),
     "AminmaxBackward": Rule(

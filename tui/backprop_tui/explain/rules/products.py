@@ -117,7 +117,9 @@ def _batch_sum(a: Array, b: Array) -> Array:
     return np.asarray(np.matmul(a, b).sum(axis=0))
 
 
-def _parts_of(bring: Callable[[Array, Array], Array], a: Array, b: Array, index: Index) -> tuple[Array, Array]:
+def _parts_of(
+    bring: Callable[[Array, Array], Array], a: Array, b: Array, index: Index
+) -> tuple[Array, Array]:
     if bring is np.multiply.outer:
         return a[index[0]], b[index[1]]
     if bring is _batch_sum:

@@ -41,7 +41,9 @@ def log_softmax(values: Array, axis: int) -> Array:
     """x − log Σ exp(x) along an axis."""
     lifted = _lifted(values) * 1.0
     shifted = lifted - np.max(lifted, axis=axis, keepdims=True, initial=-np.inf)
-    return np.asarray((shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))).reshape(values.shape))
+    return np.asarray(
+        (shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))).reshape(values.shape)
+    )
 
 
 def _row(case: Case, name: str, index: Index) -> Array:

@@ -100,6 +100,8 @@ def _averaging(values: Values, spec: Mapping[str, Any]) -> Values:
     return {"before": before, "part": part(step), "swa_lr": values["own"]["swa_lr"], "arrived": before == 1}
 
 
+_PHASE = "phase {phase} of {phases}, from step {start_step} to {end_step}"
+_AGAINST = "momentum runs against the rate"
 _INITIAL = Form(_SAME, "the first epoch keeps the rate", "initial")
 
 SCHEDULES: dict[str, Schedule] = {
@@ -114,7 +116,11 @@ SCHEDULES: dict[str, Schedule] = {
     ),
     "StepLR": Schedule(
         forms=(
-            Form(_SAME, "epoch {epoch} is not a multiple of step_size {step_size}", "epoch == 0 or epoch % step_size != 0"),
+            Form(
+                _SAME,
+                "epoch {epoch} is not a multiple of step_size {step_size}",
+                "epoch == 0 or epoch % step_size != 0",
+            ),
             Form("lr*gamma", "epoch {epoch} is a multiple of step_size {step_size}"),
         ),
         closed="base_lr*gamma**floor(epoch/step_size)",
@@ -207,24 +213,24 @@ SCHEDULES: dict[str, Schedule] = {
             ),
         ),
         prepare=_cycle,
-        momentum=(Form("high - (high - low)*height*scale", "momentum runs against the rate", "cycle_momentum"),),
+        momentum=(Form("high - (high - low)*height*scale", _AGAINST, "cycle_momentum"),),
     ),
     "OneCycleLR": Schedule(
         forms=(
             Form(
                 "end + (start - end)/2*(cos(pi*part) + 1)",
-                "phase {phase} of {phases}, from step {start_step} to {end_step}",
+                _PHASE,
                 "cosine",
             ),
-            Form("(end - start)*part + start", "phase {phase} of {phases}, from step {start_step} to {end_step}"),
+            Form("(end - start)*part + start", _PHASE),
         ),
         momentum=(
             Form(
                 "low + (high - low)/2*(cos(pi*part) + 1)",
-                "momentum runs against the rate",
+                _AGAINST,
                 "cycle_momentum and cosine",
             ),
-            Form("(low - high)*part + high", "momentum runs against the rate", "cycle_momentum"),
+            Form("(low - high)*part + high", _AGAINST, "cycle_momentum"),
         ),
         prepare=_phase,
     ),

@@ -103,8 +103,11 @@ def _logsumexp_scale(case: Case) -> list[Array | None]:
 def _logsumexp_element(case: Case, number: int, index: Index) -> Sum:
     values = members(case, index)
     dtype = ax.tensor(case, "input").dtype
-    return ax.terms_of(ax.tensor(case, "input"), values, lambda text: f"exp {text}", "log(", ")") if (
-        "float" in dtype) else ax.terms_of(ax.tensor(case, "input"), values, before="log Σ exp(", after=")")
+    return (
+        ax.terms_of(ax.tensor(case, "input"), values, lambda text: f"exp {text}", "log(", ")")
+        if ("float" in dtype)
+        else ax.terms_of(ax.tensor(case, "input"), values, before="log Σ exp(", after=")")
+    )
 
 
 def _logsumexp_back(case: Case) -> list[Array | None]:
