@@ -14,7 +14,7 @@ from backprop_tui.screens.ask import Ask
 from backprop_tui.screens.footer import KeyLine
 from backprop_tui.screens.help import HelpScreen
 from backprop_tui.screens.main import MainScreen
-from backprop_tui.screens.report import Report
+from backprop_tui.screens.report import Report, Route
 from support.fake_session import FakeSession
 from support.update_run import SCRIPT
 
@@ -32,6 +32,9 @@ async def running(position=0, size=(120, 36)):
     app = BackpropApp(make)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
+        while any(not pane.size for pane in app.screen.query(".pane") if pane.display):
+            await pilot.pause()
+        await pilot.pause(0.1)  # what was mounted last has been drawn
         yield app, pilot, made[0]
 
 
@@ -100,6 +103,16 @@ async def test_a_question_is_answered_on_a_page_of_its_own():
 
         await pilot.press("q")
         assert isinstance(app.screen, MainScreen)
+
+
+async def test_a_factor_of_the_chain_rule_is_a_way_to_its_operation():
+    async with running() as (app, pilot, session):
+        await pilot.press("3", "down", "i")
+        await pilot.pause()
+        assert isinstance(app.screen, Route)
+        await pilot.press("down", "enter")
+        await pilot.pause()
+        assert session.asked[-1] == ("goto", 1, 16)
 
 
 async def test_at_80_columns_a_number_chooses_the_third_pane_and_x_maximises_it():

@@ -90,3 +90,24 @@ def test_a_probe_that_makes_no_sense_is_refused(driver: Driver, tmp_path: Path) 
     driver.load(script("no_torch"))
     with pytest.raises(Refused):
         ask(driver, driver.session.downhill())
+
+
+def test_the_chain_of_the_lesson(driver: Driver) -> None:
+    driver.load(Path("tui/backprop_tui/lessons/update.py").resolve())
+    found = ask(driver, driver.session.chain("model.linear1.weight", (1, 0)))
+    (path,) = found.paths
+    assert [factor.value for factor in path.factors] == pytest.approx([-1.0, 0.15, 2.0])
+    assert found.agrees
+    first = path.factors[0]
+    driver.goto(first.iteration, first.number)
+    assert driver.stop.next is not None and driver.stop.next["name"] == "AbsBackward0"
+
+
+def test_the_chain_of_a_wider_net_is_summed_and_checked(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path))
+    driver.goto(2, 4)
+    found = ask(driver, driver.session.chain("model[0].weight", (2, 1)))
+    assert found.agrees and found.autograd != 0
+    assert len(found.paths) == 8, "one for each example of the batch"
+    with pytest.raises(Refused, match="no gradient came to nothing"):
+        ask(driver, driver.session.chain("nothing", (0,)))

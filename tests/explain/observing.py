@@ -26,13 +26,22 @@ def call(name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> 
     return travelled(message), result
 
 
-def backward(root: torch.Tensor, gradient: torch.Tensor | None = None) -> list[Evidence]:
-    """The evidence of every node of one backward pass but the leaves' own, in the order in which they run."""
+def backward(
+    root: torch.Tensor, gradient: torch.Tensor | None = None, names: dict[int, str] | None = None
+) -> list[Evidence]:
+    """The evidence of every node of one backward pass but the leaves' own, in the order in which they run.
+
+    ``names``: of leaves, by id.
+    """
+
+    def known(tensor: torch.Tensor) -> dict[str, Any]:
+        return {"name": (names or {}).get(id(tensor))}
+
     found: list[dict[str, Any]] = []
     handles = []
     for node in _nodes(root.grad_fn):
         if type(node).__name__ != "AccumulateGrad":
-            handles.append(node.register_prehook(partial(_begins, found, node)))
+            handles.append(node.register_prehook(partial(_begins, found, node, known)))
             handles.append(node.register_hook(partial(_ends, found, node)))
     root.backward(gradient)
     for handle in handles:
@@ -40,8 +49,8 @@ def backward(root: torch.Tensor, gradient: torch.Tensor | None = None) -> list[E
     return [travelled({key: value for key, value in message.items() if key != "id"}) for message in found]
 
 
-def _begins(found: list[dict[str, Any]], node: Any, grad_outputs: Any) -> None:
-    found.append({**capture.of_node(node, grad_outputs), "id": id(node)})
+def _begins(found: list[dict[str, Any]], node: Any, known: Any, grad_outputs: Any) -> None:
+    found.append({**capture.of_node(node, grad_outputs, known), "id": id(node)})
 
 
 def _ends(found: list[dict[str, Any]], node: Any, grad_inputs: Any, grad_outputs: Any) -> None:

@@ -1,154 +1,95 @@
-"""Everything that a function computes, forwards and backwards, as evidence under the debugger's names."""
+"""Evidence of every torch call of a piece of code and of every node of its backward pass."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.testing._internal.common_methods_invocations import op_db
-from torch.testing._internal.common_modules import module_db
+from torch.utils._pytree import tree_flatten
 
 from backprop_tui.debuggee import evidence as capture
 from backprop_tui.debuggee.optable import NAMES
-from backprop_tui.explain.evidence import Evidence
+from backprop_tui.explain.evidence import Evidence, Omitted
 from backprop_tui.explain.explanation import Explanation, explain
-from explain.observing import _nodes, travelled
+from explain.observing import backward, travelled
 
 
-class _Watch(TorchFunctionMode):
-    """As the observer does: a function appears once, without what torch calls inside it."""
+class Watch(TorchFunctionMode):
+    """Keeps the evidence of every call, as the debuggee does."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.messages: list[dict[str, Any]] = []
+        self.seen: list[Evidence] = []
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         name = NAMES[func]
         if name is None:
             return func(*args, **(kwargs or {}))
         message = capture.of_call(name, args, kwargs)
         result = func(*args, **(kwargs or {}))
         message["outputs"] = capture.of_outputs(result)
-        self.messages.append(message)
+        try:
+            self.seen.append(travelled(message))
+        except Omitted:  # of a dtype that numpy does not have
+            pass
         return result
 
 
-def watched(function: Callable[[], Any]) -> tuple[list[Evidence], Any]:
-    """The evidence of every operation that a function calls, and what it returns."""
-    with _Watch() as watch:
-        result = function()
-    return [travelled(message) for message in watch.messages], result
+def differentiable(outputs: Any) -> list[torch.Tensor]:
+    """The real tensors among the results to which gradients can be asked for."""
+    found = [one for one in tree_flatten(outputs)[0] if isinstance(one, torch.Tensor)]
+    return [one for one in found if one.requires_grad and not one.is_complex() and not one.is_sparse]
 
 
-def differentiated(
-    result: Any, gradient: Callable[[torch.Tensor], torch.Tensor] | None = None
-) -> list[Evidence]:
-    """The evidence of every node of a backward pass from all outputs, with random incoming gradients."""
-    roots = [item for item in _tensors(result) if item.requires_grad and item.grad_fn is not None]
-    found: list[dict[str, Any]] = []
-    handles = []
-    for node in _distinct(node for root in roots for node in _nodes(root.grad_fn)):
-        if type(node).__name__ != "AccumulateGrad":
-            handles.append(node.register_prehook(partial(_begins, found, node)))
-            handles.append(node.register_hook(partial(_ends, found, node)))
-    if roots:
-        torch.autograd.backward(roots, [(gradient or torch.randn_like)(root.detach()) for root in roots])
-    for handle in handles:
-        handle.remove()
-    return [travelled({key: value for key, value in message.items() if key != "id"}) for message in found]
+def watched(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[list[Evidence], list[Evidence]]:
+    """Every call and every node: the gradient that comes in is random and not all ones."""
+    with Watch() as watch:
+        outputs = function(*args, **kwargs)
+    roots = differentiable(outputs)
+    if not roots:
+        return watch.seen, []
+    weights = [torch.rand_like(one) + 0.5 for one in roots]
+    total = sum((root * weight).sum() for root, weight in zip(roots, weights, strict=True))
+    assert isinstance(total, torch.Tensor)
+    return watch.seen, backward(total)
 
 
-def _distinct(nodes: Iterator[Any]) -> list[Any]:
-    return list({id(node): node for node in nodes}.values())
+def explained(evidence: Evidence) -> tuple[str, list[Explanation]]:
+    """``✓`` if all results are right, ``✗`` if one is wrong, ``?`` if there is no rule."""
+    shown = explain(evidence)
+    verdicts = {one.verdict for one in shown}
+    return ("✗" if "✗" in verdicts else "?" if "?" in verdicts else "✓"), shown
 
 
-def _begins(found: list[dict[str, Any]], node: Any, grad_outputs: Any) -> None:
-    found.append({**capture.of_node(node, grad_outputs), "id": id(node)})
-
-
-def _ends(found: list[dict[str, Any]], node: Any, grad_inputs: Any, grad_outputs: Any) -> None:
-    (message,) = (item for item in found if item["id"] == id(node))
-    message["grad_inputs"] = [capture.pack(item) for item in grad_inputs]
-
-
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _tensors(item)
-
-
-def both_ways(function: Callable[[], Any]) -> list[Evidence]:
-    """The evidence of every operation and of every node of the backward pass."""
-    ops, result = watched(function)
-    return ops + differentiated(result)
-
-
-def family(*modules: Any) -> Callable[[Evidence], bool]:
-    """Whether an operation has its rule in one of these modules."""
-    ops = {name for module in modules for name in {**module.OPS, **getattr(module, "NAMESAKES", {})}}
-    nodes = {name for module in modules for name in module.NODES}
-    return lambda one: one.name in ops if one.kind == "op" else one.name.rstrip("0123456789") in nodes
-
-
-def wrong(evidence: list[Evidence], ours: Callable[[Evidence], bool]) -> list[tuple[str, Explanation]]:
-    """What is not ✓ among the operations that are ours."""
-    return [
-        (one.name, shown) for one in evidence if ours(one) for shown in explain(one) if shown.verdict != "✓"
-    ]
-
-
-def correct(function: Callable[[], Any], name: str, node: str | None = None) -> list[Explanation]:
-    """Call, differentiate, and assert that the named operation and node are there and ✓.
-
-    Returns the explanations of the operation's results, then of the node's.
-    """
-    evidence = both_ways(function)
+def failures(seen: list[Evidence], allowed: frozenset[str] = frozenset()) -> list[str]:
+    """What is not right, told so that one can find it."""
     found = []
-    for kind, wanted in (("op", name), ("node", node)):
-        matching = [one for one in evidence if one.kind == kind and one.name.rstrip("0123456789") == wanted]
-        assert matching or wanted is None, (wanted, [one.name for one in evidence])
-        found += [shown for one in matching for shown in explain(one)]
-    assert [shown for shown in found if shown.verdict != "✓"] == []
+    for evidence in seen:
+        if evidence.name in allowed or not tensors_of(evidence):
+            continue
+        verdict, shown = explained(evidence)
+        if verdict != "✓":
+            told = "; ".join(f"{one.verdict} {one.symbols} {one.difference or ''}" for one in shown)
+            found.append(f"{evidence.name}: {told}")
     return found
 
 
-def samples(
-    name: str, dtype: torch.dtype, most: int, variant: str | None = None
-) -> Iterator[Callable[[], Any]]:
-    """The first calls of an operation in torch's own database of operations."""
-    for op in op_db:
-        if op.name == name and variant in (None, op.variant_test_name):
-            taken = zip(
-                range(most), op.sample_inputs("cpu", dtype, requires_grad=op.supports_autograd), strict=False
-            )
-            for _, sample in taken:
-                yield partial(_sampled, op.op, sample)
+def tensors_of(evidence: Evidence) -> bool:
+    """Whether there is a result to explain: ``item()`` and the like give none."""
+    results = evidence.grad_inputs if evidence.kind == "node" else evidence.outputs
+    return any(one is not None and not isinstance(one, (bool, int, float, str)) for one in results)
 
 
-def _sampled(op: Callable[..., Any], sample: Any) -> Any:
-    """The outputs that are meant to be differentiated."""
-    return sample.output_process_fn_grad(op(sample.input, *sample.args, **sample.kwargs))
+def entries(names: frozenset[str]) -> list[Any]:
+    """PyTorch's own descriptions of these operations."""
+    return [op for op in op_db if op.name in names and torch.float32 in op.supported_dtypes("cpu")]
 
 
-def module_samples(name: str, dtype: torch.dtype, most: int) -> Iterator[Callable[[], Any]]:
-    """The first uses of a module in torch's own database of modules, training and evaluating."""
-    for info in module_db:
-        if info.module_cls.__name__ == name:
-            for training in (True, False):
-                inputs = info.module_inputs_func(
-                    info, device="cpu", dtype=dtype, requires_grad=True, training=training
-                )
-                for _, sample in zip(range(most), inputs, strict=False):
-                    yield partial(_use, info.module_cls, sample, training, dtype)
-
-
-def _use(module_class: Any, sample: Any, training: bool, dtype: torch.dtype) -> Any:
-    made = sample.constructor_input
-    module = module_class(*made.args, **made.kwargs).to(dtype)
-    module.train(training)
-    return module(*sample.forward_input.args, **sample.forward_input.kwargs)
+def samples(op: Any, dtype: torch.dtype = torch.float32) -> Iterator[Any]:
+    """Arguments that PyTorch tests an operation with."""
+    yield from op.sample_inputs("cpu", dtype, requires_grad=op.supports_autograd)

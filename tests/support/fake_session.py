@@ -10,6 +10,7 @@ from typing import Any
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.probing import Difference, Downhill
 from backprop_tui.debugger.view import Change, Frame, OutputChunk, Plan, Stop, Toggles, View
+from backprop_tui.explain.chain import Chain, Factor, Path
 from backprop_tui.protocol import ParameterRow
 from support.update_run import LOSS, SCRIPT, Recording, parameters
 
@@ -48,6 +49,13 @@ class FakeSession:
 
     async def difference(self, name: str, index: Sequence[int]) -> Difference:
         return Difference(name, tuple(index), 1, 0.14, 0.005, 0.8133, 0.809, 0.8047, -0.86, "float32")
+
+    async def chain(self, name: str, index: Sequence[int]) -> Chain:
+        factors = tuple(
+            Factor(value, node, (0, number), 1, number, (0,))
+            for value, node, number in ((-1.0, "AbsBackward0", 13), (0.15, "MmBackward0", 16))
+        )
+        return Chain(name, tuple(index), (Path(factors, -0.15),), 2, -0.15, -0.3, -0.3, "float32")
 
     async def downhill(self) -> Downhill:
         rows = ((0.1, -0.01, -0.0099), (1.0, -0.1, -0.09), (10.0, -1.0, 0.4))

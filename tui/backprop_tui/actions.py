@@ -79,6 +79,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("gradient", ("u",), "backward(loss)", "Switch backward(gradient=loss) on or off.", "change"),
     Action("edit", ("e",), "Edit a value…", "Set the element chosen in the parameters pane.", "change"),
     Action("verify", ("v",), "Verify a gradient", "Finite differences for the element of pane 3.", "ask"),
+    Action("chain", ("i",), "Chain rule", "All ways from the loss to the element of pane 3.", "ask"),
     Action("downhill", ("h",), "Downhill?", "The step's predicted and measured change of the loss.", "ask"),
     Action("pane('program')", ("1",), "Program", "Go to the program pane.", "see"),
     Action("pane('network')", ("2",), "Network", "Go to the network pane.", "see"),

@@ -93,7 +93,7 @@ class Debuggee:
             "choices": self.alterations.choices,
             "plan": self.alterations.plan,
             "evidence": lambda message: self.engine.witness.latest,
-            **Probe(self.inspection).commands(),
+            **Probe(self.inspection, self.engine, self.checkpoints.channel.send).commands(),
         }
 
     def _details(self, message: dict[str, Any]) -> dict[str, Any]:

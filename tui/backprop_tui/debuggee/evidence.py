@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from backprop_tui.debuggee import private
 from backprop_tui.debuggee.describe import dense
 
 LARGEST = 1_000_000
@@ -57,6 +58,8 @@ def _packed(tensor: torch.Tensor) -> dict[str, Any]:
 def _bytes(tensor: torch.Tensor) -> bytes:
     """The elements in row-major order, as the machine has them (little-endian wherever torch runs)."""
     values = dense(tensor).resolve_conj().resolve_neg().contiguous()
+    if values._is_zerotensor():  # a gradient that is 0 everywhere can be without memory
+        values = values.clone()
     return (
         ctypes.string_at(values.data_ptr(), values.numel() * values.element_size()) if values.numel() else b""
     )
@@ -114,4 +117,56 @@ def of_node(node: Any, grad_outputs: Any, known: Namer = nameless) -> dict[str, 
         "saved": pack(saved_of(node), known),
         "grad_outputs": [pack(item, known) for item in grad_outputs],
         "next_shapes": next_shapes(node),
+        "sequence": private.node_sequence(node),
+        "edges": [_edge(child, number, known) for child, number in node.next_functions],
     }
+
+
+def _edge(child: Any, number: int, known: Namer) -> Any:
+    if child is None:
+        return None
+    if type(child).__name__ == "AccumulateGrad":
+        return known(child.variable).get("name")
+    return {"$tuple": [private.node_sequence(child), number]}
+
+
+_DRAW_INSIDE = frozenset(
+    ["multi_head_attention_forward", "scaled_dot_product_attention", "lstm", "gru", "rnn_tanh", "rnn_relu"]
+)
+"""Functions with dropout between the parts they are made of: their results do not show what it dropped."""
+
+
+def drawn(name: str, results: Any, since: int) -> list[Any]:
+    """The masks of dropout inside such a function, in the order in which they were drawn.
+
+    Autograd keeps them: the nodes that the function made are those from the sequence number ``since`` on.
+    """
+    if name not in _DRAW_INSIDE:
+        return []
+    return [pack(mask) for node in _made(results, since) if (mask := _mask(node)) is not None]
+
+
+def _made(results: Any, since: int) -> list[Any]:
+    parts = results if isinstance(results, (list, tuple)) else [results]
+    stack = [part.grad_fn for part in parts if isinstance(part, torch.Tensor)]
+    found: dict[int, Any] = {}
+    while stack:
+        node = stack.pop()
+        if node is None or type(node).__name__ == "AccumulateGrad":
+            continue
+        number = private.node_sequence(node)
+        if number >= since and number not in found:
+            found[number] = node
+            stack.extend(child for child, _ in node.next_functions)
+    return [found[number] for number in sorted(found)]
+
+
+def _mask(node: Any) -> torch.Tensor | None:
+    """What a product was multiplied with, if that is 0 and one number above 1: 1/(1 − p)."""
+    if type(node).__name__ != "MulBackward0":
+        return None
+    factor = node._saved_other
+    if factor is None or not factor.numel() or factor.is_complex():
+        return None
+    most = factor.max()
+    return factor if bool((most > 1) & ((factor == 0) | (factor == most)).all()) else None

@@ -20,6 +20,7 @@ from torch.optim import LBFGS, Optimizer
 from backprop_tui.debuggee.evidence import Namer, nameless, pack
 
 MANUAL = "manual"
+_LBFGS_FILE = LBFGS.__init__.__code__.co_filename
 _DEEPEST = 60
 """So many frames are looked at to find the optimizer's own."""
 
@@ -40,7 +41,7 @@ def of_update(optimizer: Optimizer | None, leaf: torch.Tensor, known: Namer = na
         "state_before": pack(_state_of(optimizer, leaf)),
     }
     if isinstance(optimizer, LBFGS):
-        message["saved"]["inner"] = pack(_inner_move(optimizer, leaf))
+        message["saved"]["inner"] = pack(_begun(optimizer, leaf))
         message["state_before"]["newest"] = _newest_move(optimizer)
     return message
 
@@ -52,7 +53,11 @@ def after_update(
     message["saved"]["after"] = pack(leaf, known)
     state = _state_of(optimizer, leaf)
     if isinstance(optimizer, LBFGS):
-        state |= _moves_of(optimizer, leaf, message["state_before"])
+        began, own = message["saved"]["inner"]["method"], _methods(optimizer)
+        if began or own:
+            message["saved"]["inner"] |= pack(_inside_step(optimizer, leaf, began, own))
+        else:
+            state |= _moves_of(optimizer, leaf, message["state_before"])
     message["state_after"] = pack(state)
     return message
 
@@ -130,38 +135,63 @@ def _part(flat: torch.Tensor, leaves: Sequence[torch.Tensor], leaf: torch.Tensor
     return torch.view_as_complex(part.view(*leaf.shape, 2)) if leaf.is_complex() else part.view(leaf.shape)
 
 
-def _inner_move(optimizer: LBFGS, leaf: torch.Tensor) -> dict[str, Any] | None:
-    """If L-BFGS is moving its parameters at this moment: how. Its `d` and `t` are in no other place."""
+_METHODS = ("_set_param", "_add_grad", "_directional_evaluate", "step")
+"""Methods of LBFGS whose local variables say how a parameter moves; the innermost first."""
+
+
+def _methods(optimizer: LBFGS) -> dict[str, Mapping[str, Any]]:
+    """Which of them are running at this moment, and their local variables."""
+    found: dict[str, Mapping[str, Any]] = {}
     frame: FrameType | None = sys._getframe(1)
     for _ in range(_DEEPEST):
         if frame is None:
             break
-        move = _MOVING.get(frame.f_code.co_name)
+        name = frame.f_code.co_name
         # Asking a frame for its locals keeps them alive: only frames that may be the right one are asked.
-        if move is not None and frame.f_locals.get("self") is optimizer:
-            return move(optimizer, leaf, frame.f_locals)
+        if name in _METHODS and name not in found and frame.f_code.co_filename == _LBFGS_FILE:
+            found[name] = frame.f_locals
         frame = frame.f_back
-    return None
+    return {name: own for name, own in found.items() if own.get("self") is optimizer}
 
 
-def _adding(optimizer: LBFGS, leaf: torch.Tensor, found: Mapping[str, Any]) -> dict[str, Any]:
-    direction = _part(found["update"], optimizer.param_groups[0]["params"], leaf)
-    return {"d": direction, "t": found["step_size"]}
+def _begun(optimizer: LBFGS, leaf: torch.Tensor) -> dict[str, Any]:
+    """Which method an update begins in (none before ``step``), and what it does to the parameter."""
+    own = _methods(optimizer)
+    method = next((name for name in _METHODS if name in own), None)
+    found: dict[str, Any] = {"method": method}
+    if method == "_set_param":
+        found["restored"] = _matching(optimizer, leaf, own[method]["params_data"])
+    if method == "_add_grad":
+        found |= _moved(optimizer, leaf, own[method]["update"], own[method]["step_size"])
+    return found
 
 
-def _restoring(optimizer: LBFGS, leaf: torch.Tensor, found: Mapping[str, Any]) -> dict[str, Any]:
+def _inside_step(
+    optimizer: LBFGS, leaf: torch.Tensor, began: str | None, own: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """How a part of ``step`` has moved a parameter by now: `d` and `t` are local variables until it ends."""
+    if began == "_add_grad" or "_set_param" in own or "_add_grad" in own:
+        return {}  # this was known when it began, or it ends as another parameter's turn comes
+    if "_directional_evaluate" in own:
+        found = own["_directional_evaluate"]
+        start = _matching(optimizer, leaf, found["x"])
+        return {**_moved(optimizer, leaf, found["d"], found["t"]), "restored": start}
+    found = own.get("step", _shared(optimizer))
+    if began == "step" and optimizer.param_groups[0]["line_search_fn"] is not None:
+        return {}
+    return _moved(optimizer, leaf, found.get("d"), found.get("t"))
+
+
+def _moved(optimizer: LBFGS, leaf: torch.Tensor, direction: Any, length: Any) -> dict[str, Any]:
+    if not isinstance(direction, torch.Tensor):
+        return {}
+    return {"d": _part(direction, optimizer.param_groups[0]["params"], leaf), "t": length}
+
+
+def _matching(optimizer: LBFGS, leaf: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Of one tensor for each parameter, the one for this parameter."""
     leaves = optimizer.param_groups[0]["params"]
-    (value,) = (
-        value for other, value in zip(leaves, found["params_data"], strict=True) if other is leaf
-    )  # fmt: skip
-    return {"restored": value}
-
-
-_MOVING: dict[str, Callable[[LBFGS, torch.Tensor, Mapping[str, Any]], dict[str, Any]]] = {
-    "_add_grad": _adding,
-    "_set_param": _restoring,
-}
-"""Methods of LBFGS that write parameters."""
+    return next(value for other, value in zip(leaves, values, strict=True) if other is leaf)
 
 
 # a gradient that arrives at a leaf

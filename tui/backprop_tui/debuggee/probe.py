@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from backprop_tui.debuggee.changes.value import set_value
+from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.inspection import Inspection
-from backprop_tui.protocol import plain
+from backprop_tui.protocol import Record, plain
 
 Message = dict[str, Any]
 _save = torch.save
@@ -18,8 +20,10 @@ _save = torch.save
 class Probe:
     """Commands that make sense in a copy that is thrown away."""
 
-    def __init__(self, inspection: Inspection) -> None:
+    def __init__(self, inspection: Inspection, engine: Engine, send: Callable[[Message], None]) -> None:
         self.inspection = inspection
+        self.engine = engine
+        self.send = send
         self._sum = 0.0
         self._passes = 0
         self._kept: list[torch.Tensor] = []
@@ -33,7 +37,18 @@ class Probe:
             "keep": self.keep,
             "moved": self.moved,
             "move": self.move,
+            "testify": self.testify,
         }
+
+    def testify(self, message: Message) -> None:
+        """Send every autograd node with all its numbers from now on."""
+
+        def send(record: Record, evidence: Any) -> None:
+            if record["kind"] == "node":
+                self.send({"type": "record", "record": record, "evidence": evidence})
+
+        self.engine.sink = send
+        self.engine.recorder.full = self.engine.witness.wanted = True
 
     # one element
     def nudge(self, message: Message) -> Message:

@@ -71,6 +71,7 @@ class Witness:
     def _after(self, op: Op, message: dict[str, Any], results: Any) -> None:
         if message["kind"] == "op":
             message["outputs"] = evidence.of_outputs(op.inputs[0] if op.call is not None else results)
+            message["drawn"] = evidence.drawn(op.name, results, op.sequence)
             self._label(results, f"{op.module or op.name}(…)")
         elif message["kind"] == "node":
             message["grad_inputs"] = [evidence.pack(item) for item in results]

@@ -6,17 +6,22 @@ them with something changed. The run itself is not touched.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.run import Run
 from backprop_tui.debugger.side import Side
 from backprop_tui.debugger.timeline import START
+from backprop_tui.debugger.wire import Message
 from backprop_tui.protocol import number
+
+if TYPE_CHECKING:
+    from backprop_tui.explain.chain import Chain
 
 EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 TIMES = (0.1, 0.5, 1.0, 2.0, 10.0, 100.0)
@@ -130,6 +135,15 @@ class Probes:
             await self._to_the_end(side, iteration)
             return _loss(side, iteration), number(held["after"])
 
+    async def chain(self, name: str, index: Sequence[int]) -> Chain:
+        """All ways from the iteration's loss to one element of a leaf. Raises Refused."""
+        iteration = self._iteration()
+        async with self._copy(iteration) as side:
+            await side.ask("testify")
+            await side.go(position=[iteration + 1, 1], observe=[[0, None]], record=True)
+            records = side.records
+        return await asyncio.to_thread(_chain, records, name, tuple(index))
+
     async def downhill(self) -> Downhill:
         """What the step of the present iteration was to do, and what it does. Raises Refused."""
         iteration = self._iteration()
@@ -178,6 +192,17 @@ class Probes:
     async def _to_the_end(self, side: Side, iteration: int) -> None:
         """Run the iteration in a copy."""
         await side.go(position=[iteration + 1, 1], observe=[[0, None]])
+
+
+def _chain(records: Sequence[Message], name: str, index: tuple[int, ...]) -> Chain:
+    from backprop_tui.explain.chain import Broken, chain, nodes_of
+    from backprop_tui.explain.evidence import Omitted, decode
+
+    try:
+        found = [(message["record"], decode(message["evidence"])) for message in records]
+        return chain(nodes_of(found), name, index)
+    except (Broken, Omitted) as reason:
+        raise Refused(str(reason)) from None
 
 
 def _loss(side: Side, iteration: int) -> float:

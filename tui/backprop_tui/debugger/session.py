@@ -10,7 +10,7 @@ import asyncio
 import time as clock
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from backprop_tui.debugger.explaining import Index, explained
 from backprop_tui.debugger.failure import Refused
@@ -23,6 +23,9 @@ from backprop_tui.debugger.timeline import START, back_target, time_of
 from backprop_tui.debugger.view import Plan, Status, Stop, Toggles, View, Window
 from backprop_tui.debugger.wire import Message
 from backprop_tui.protocol import KERNEL, ParameterRow
+
+if TYPE_CHECKING:
+    from backprop_tui.explain.chain import Chain
 
 How = Literal["walk", "into", "over", "out"]
 
@@ -238,6 +241,11 @@ class Session:
         """The numeric derivative of this iteration's loss by one element, in copies of the script."""
         self._ready()
         return await Probes(self.run_of_script).difference(name, index)
+
+    async def chain(self, name: str, index: Sequence[int]) -> Chain:
+        """All ways from this iteration's loss to one element of a leaf, with the local derivatives."""
+        self._ready()
+        return await Probes(self.run_of_script).chain(name, index)
 
     async def downhill(self) -> Downhill:
         """What this iteration's step was to do to the loss, and what it does, in copies of the script."""

@@ -17,6 +17,8 @@ class Side:
         self.peer = peer
         self.losses: list[list[Any]] = []
         """[landmark, iteration, site, value] of every backward pass so far."""
+        self.records: list[Message] = []
+        """What it sent of its operations, with the evidence."""
         self._conversation = Conversation(self._send)
         self._arrival: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         peer.on_message = self._message
@@ -51,6 +53,9 @@ class Side:
     def _message(self, peer: Peer, message: Message) -> None:
         if message["type"] == "reply":
             self._conversation.take(message)
+            return
+        if message["type"] == "record":
+            self.records.append(message)
             return
         self.losses += message.get("losses", ())
         if message["type"] == "stop" and not self._arrival.done():

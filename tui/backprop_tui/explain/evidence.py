@@ -62,6 +62,13 @@ class Evidence:
     grad_inputs: tuple[Tensor | None, ...] = ()
     next_shapes: tuple[tuple[int, ...] | None, ...] = ()
     """The shape that each gradient of ``grad_inputs`` has where it goes; autograd sums what is larger."""
+    drawn: tuple[Tensor, ...] = ()
+    """Masks of dropout inside a function, whose results do not show them, in the order of drawing."""
+    sequence: int = 0
+    """A node's number; a later one was made later."""
+    edges: tuple[Any, ...] = ()
+    """Where each gradient of ``grad_inputs`` goes: (sequence number of a node, which of its
+    ``grad_outputs``), the name of a leaf, or None."""
     group: Mapping[str, Any] = field(default_factory=dict)
     state_before: Mapping[str, Any] = field(default_factory=dict)
     state_after: Mapping[str, Any] = field(default_factory=dict)
@@ -119,7 +126,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 def decode(message: Mapping[str, Any]) -> Evidence:
     """Evidence from the debuggee's message. Raises Omitted if a tensor in it was not sent."""
     known = {name: _decode(value) for name, value in message.items()}
-    for name in ("args", "outputs", "grad_outputs", "grad_inputs", "next_shapes"):
+    for name in ("args", "outputs", "grad_outputs", "grad_inputs", "next_shapes", "edges", "drawn"):
         if name in known:
             known[name] = tuple(tuple(item) if isinstance(item, list) and name == "next_shapes" else item
                                 for item in known[name])  # fmt: skip

@@ -23,6 +23,9 @@ MOST_PLACES = 1_000_000
 SHOWN_TERMS = 6
 """So many of a long sum's terms are written out, the largest first."""
 
+_NUMBERED = re.compile(r"\d+(_copy)?$")
+"""What torch puts behind a node's name: which form of the function, and whether the view is a copy."""
+
 _OPERAND = re.compile(r"\{(\w+)\}")
 
 
@@ -86,7 +89,7 @@ def _of_step(evidence: Evidence, index: Index | None) -> Explanation:
 def rule_of(evidence: Evidence) -> Rule | None:
     """The rule for an operation, if there is one."""
     if evidence.kind == "node":
-        return rules.nodes().get(evidence.name.rstrip("0123456789"))
+        return rules.nodes().get(_NUMBERED.sub("", evidence.name))
     if evidence.kind != "op":
         return None
     rule, namesake = rules.ops().get(evidence.name), rules.namesakes().get(evidence.name)
@@ -97,6 +100,8 @@ def rule_of(evidence: Evidence) -> Rule | None:
 def case_of(rule: Rule, evidence: Evidence) -> Case | None:
     """The rule's operands in this operation; None if it was called in a way that the rule does not know."""
     if evidence.kind != "op":
+        if all(one is None for one in evidence.grad_outputs):
+            return None
         return Case(
             evidence, {**evidence.saved, "g": evidence.grad_outputs[0] if evidence.grad_outputs else None}
         )
@@ -116,7 +121,7 @@ def explained(rule: Rule, case: Case, index: Index | None = None) -> list[Explan
         torchs = case.result(number)
         if ours is not None and torchs is not None:
             scale = scales[number]
-            size = None if scale is None else summed_to(scale, torchs.shape)
+            size = summed_to(np.abs(ours) if scale is None else scale, torchs.shape)
             verdict = compare(torchs, summed_to(ours, torchs.shape), size)
             found.append(_explanation(rule, case, number, torchs, verdict, index, np.shape(ours)))
     return found or [_unknown(case.evidence)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from backprop_tui.screens.changes import ChangeActions, not_editable
@@ -29,6 +30,29 @@ class QuestionActions(ChangeActions):
 
         self.say("running this iteration again in copies…")
         self.commands.submit("verify", verify)
+
+    def action_chain(self) -> None:
+        """All ways from the loss to the element chosen in the parameters pane."""
+        chosen = self.chosen_element()
+        if chosen is None or chosen.index is None:
+            self.say(not_editable(chosen))
+            return
+        name, index = chosen.name, tuple(chosen.index)
+
+        async def chain() -> None:
+            from backprop_tui.panes.drawing.paths import chain_lines
+            from backprop_tui.screens.report import Route
+
+            found = await self.session.chain(name, index)
+            self.say("")
+            self.app.push_screen(Route("the chain rule", chain_lines(found)), self._go_there)
+
+        self.say("running this iteration again in a copy…")
+        self.commands.submit("chain", chain)
+
+    def _go_there(self, place: tuple[int, int] | None) -> None:
+        if place is not None:
+            self.commands.submit("goto", partial(self.session.goto, *place))
 
     def action_downhill(self) -> None:
         """What this iteration's step was to do to the loss, and what it does."""

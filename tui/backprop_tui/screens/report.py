@@ -8,7 +8,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from backprop_tui.panes.drawing.paths import PathLine
 
 
 class Report(ModalScreen[None]):
@@ -31,3 +34,26 @@ class Report(ModalScreen[None]):
     def on_mount(self) -> None:
         """The arrow keys scroll at once."""
         self.query_one(VerticalScroll).focus()
+
+
+class Route(ModalScreen[tuple[int, int] | None]):
+    """Lines of which some lead to an operation: enter goes there."""
+
+    BINDINGS = [Binding("escape,q", "dismiss(None)", "Close", show=False)]
+
+    def __init__(self, title: str, lines: Sequence[PathLine]) -> None:
+        super().__init__()
+        self._heading = title
+        self._lines = lines
+
+    def compose(self) -> ComposeResult:
+        """One list."""
+        options = [Option(line.text, disabled=line.goto is None) for line in self._lines]
+        page = OptionList(*options, id="report", markup=False)
+        page.border_title = self._heading
+        page.border_subtitle = "↑ ↓ choose · enter goes there · Esc closes"
+        yield page
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Go to the operation behind a line."""
+        self.dismiss(self._lines[event.option_index].goto)

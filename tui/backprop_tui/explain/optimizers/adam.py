@@ -7,8 +7,11 @@ radam.py (arXiv:1908.03265) and _functional.py (`sparse_adam`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+from backprop_tui.explain.evidence import Evidence
 from backprop_tui.explain.optimizers.update import (
     COUNTED,
     DECAY_APART,
@@ -33,7 +36,7 @@ _REMARKS = (replace(DECAY_IN_GRADIENT, when=_COUPLED), replace(DECAY_APART, when
 _STATE = {"t": "step", "m": "exp_avg", "v": "exp_avg_sq"}
 
 _FIRST = "First step: bias correction makes m̂/√v̂ the sign of g, so w moves by about lr whatever the gradient."
-_FIRST_STEP = Remark("t == 1 and first and abs(g) > 100*eps", _FIRST)
+_FIRST_STEP = Remark("t == 1 and abs(g) > 100*eps", _FIRST)
 _SMALL = Remark(
     "g != 0 and sqrt(vhat) < 10*eps", "√v̂ is hardly larger than ε: the step is shorter than lr would have it."
 )
@@ -70,7 +73,7 @@ ADAMAX = Update(
     memory=("m",),
     remarks=(
         DECAY_IN_GRADIENT,
-        Remark("t == 1 and first and abs(g) > 100*eps", _FIRST.replace("m̂/√v̂", "m̂/u")),
+        Remark("t == 1 and abs(g) > 100*eps", _FIRST.replace("m̂/√v̂", "m̂/u")),
     ),
 )
 
@@ -126,9 +129,16 @@ RADAM = Update(
     ),
 )
 
+
+def _count(evidence: Evidence) -> Mapping[str, Any]:
+    """SparseAdam counts all parameters' steps before it updates the first."""
+    before, after = evidence.state_before.get("step"), evidence.state_after.get("step")
+    return {"counted": before is not None and before == after}
+
+
 SPARSE_ADAM = Update(
     lines=(
-        COUNTED,
+        Assign("t", "t + 1", "not counted"),
         NEGATED,
         *_AVERAGES,
         Assign("rate", "lr*sqrt(1 - beta2**t)/(1 - beta1**t)"),
@@ -136,6 +146,7 @@ SPARSE_ADAM = Update(
     ),
     state=_STATE,
     memory=("m",),
+    operands=_count,
     masked=True,
 )
 

@@ -57,7 +57,7 @@ ADADELTA = Update(
     state={"t": "step", "v": "square_avg", "a": "acc_delta"},
     remarks=(
         DECAY_IN_GRADIENT,
-        Remark("t == 1 and first", "First step: no step is remembered yet (a = 0), so only ε lets w move."),
+        Remark("t == 1", "First step: no step is remembered yet (a = 0), so only ε lets w move."),
     ),
 )
 
@@ -79,7 +79,7 @@ RMSPROP = Update(
     remarks=(
         DECAY_IN_GRADIENT,
         Remark(
-            "t == 1 and first and not centered and abs(g) > 1000*eps",
+            "t == 1 and not centered and abs(g) > 1000*eps",
             "First step: v is still only (1 − α)·g², so w moves by about lr/√(1 − α), not lr.",
         ),
     ),

@@ -22,25 +22,34 @@ from backprop_tui.explain.optimizers.values import Bounded, Precision
 
 def _operands(evidence: Evidence) -> Mapping[str, Any]:
     found = {"restored": False, "moved": True, "moves": Option(0), "earlier": 0.0}
-    inner = evidence.saved.get("inner")
-    if inner is None:
+    inner = evidence.saved.get("inner") or {}
+    if _stayed(evidence):
+        return {**found, "moved": False}
+    if inner.get("method") is None and "d" not in inner:
         return {**found, **_of_whole_step(evidence)}
     if "restored" in inner:
-        return {**found, "x": real(inner["restored"]).values, "restored": True, "moved": False}
-    return {**found, "d": real(inner["d"]).values, "t": _number(inner["t"])}
+        found |= {"x": inner["restored"], "restored": True}
+    if "d" in inner:
+        return {**found, "d": inner["d"], "t": _number(inner["t"])}
+    if "restored" in inner:
+        return {**found, "moved": False}
+    raise Unknown("A part of a line search: where it started is not known any more.")
+
+
+def _stayed(evidence: Evidence) -> bool:
+    after = evidence.saved.get("after")
+    return after is not None and np.array_equal(evidence.saved["before"].values, after.values)
 
 
 def _of_whole_step(evidence: Evidence) -> Mapping[str, Any]:
     before, after = evidence.state_before, evidence.state_after
     made = int(after.get("n_iter", 0)) - int(before.get("n_iter", 0))
-    if not made:
-        return _without_moves(evidence)
-    if "d" not in after:
-        raise Unknown("L-BFGS writes d and t into its state only when step() ends.")
+    if not made or "d" not in after:
+        raise Unknown("L-BFGS has written no d and t into its state.")
     # A direction that hardly leads downhill ends the step without being taken.
     taken = not after["gtd"] > -float(_number(evidence.group["tolerance_change"]))
     return {
-        "d": real(after["d"]).values, "t": _number(after["t"]), "moved": taken,
+        "d": after["d"], "t": _number(after["t"]), "moved": taken,
         "moves": Option(made - 1), "earlier": _earlier(evidence, made),
     }  # fmt: skip
 
@@ -65,13 +74,6 @@ def _earlier(evidence: Evidence, made: int) -> Bounded:
     return Bounded(total, precision, error)
 
 
-def _without_moves(evidence: Evidence) -> Mapping[str, Any]:
-    after = evidence.saved.get("after")
-    if after is not None and not np.array_equal(evidence.saved["before"].values, after.values):
-        raise Unknown("A move inside step(): L-BFGS keeps its d and t to itself until step() ends.")
-    return {"moved": False}
-
-
 def _number(value: Any) -> Option:
     return Option(value.values.reshape(-1)[0] if isinstance(value, Tensor) else value)
 
@@ -85,7 +87,7 @@ LBFGS = Update(
     operands=_operands,
     separable=False,
     remarks=(
-        Remark("restored", "The line search goes back to x, from where it tries another t."),
+        Remark("restored", "A line search tries each t from x, where it started."),
         Remark("moves > 0", "One step() makes several moves: “earlier” is the sum of all but the last."),
         Remark(
             "moved",

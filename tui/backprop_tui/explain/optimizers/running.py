@@ -39,7 +39,7 @@ class Inputs:
     update: Update
     options: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
-    """``w``, ``g``, and the entries of the state that there are, by their names in the formulas."""
+    """``w``, ``g``, the entries of the state that there are, and further operands, by their names."""
     after: Mapping[str, Tensor]
     """The same after the step, as torch has them."""
     extra: Mapping[str, Any]
@@ -75,14 +75,16 @@ def _dtype_of(inputs: Inputs, name: str) -> str:
 def inputs_of(update: Update, evidence: Evidence) -> Inputs:
     """The numbers of one update, ready for its formulas. Raises Unknown."""
     saved = {"w": evidence.saved["before"], "g": evidence.saved["grad"]}
-    tensors = {**saved, **_entries(update, evidence.state_before)}
+    extra = {} if update.operands is None else update.operands(evidence)
+    further = {name: value for name, value in extra.items() if isinstance(value, Tensor)}
+    tensors = {**saved, **_entries(update, evidence.state_before), **further}
     after = {"w": evidence.saved.get("after"), **_entries(update, evidence.state_after)}
     return Inputs(
         update=update,
         options={**DEFAULTS, **update.defaults, **options_of(evidence.group)},
         tensors={name: real(tensor) for name, tensor in tensors.items() if tensor is not None},
         after={name: real(tensor) for name, tensor in after.items() if tensor is not None},
-        extra={} if update.operands is None else update.operands(evidence),
+        extra={name: value for name, value in extra.items() if name not in further},
         given=tuple(item.dtype for item in _tensors(evidence.group) if item.dtype in EPSILON),
         mask=_mask(update, evidence),
     )

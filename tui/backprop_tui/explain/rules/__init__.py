@@ -25,6 +25,7 @@ FAMILIES = (
     "product_slopes",
     "contractions",
     "views",
+    "rearranging",
     "indexing",
     "scattering",
     "joining",
@@ -42,7 +43,10 @@ FAMILIES = (
     "interpolation",
     "normalisation",
     "scaling",
+    "dropout",
+    "embedding",
     "attention",
+    "attention_layers",
     "recurrent",
 )
 

@@ -46,7 +46,7 @@ def _tanh_gelu(x: Array) -> tuple[Array, Array]:
 
 
 def _approximate(case: Case) -> bool:
-    return case.get("approximate", "none") == "tanh"
+    return bool(case.get("approximate", "none") == "tanh")
 
 
 def _gelu(x: Array, approximate: str) -> Array:
@@ -81,6 +81,10 @@ def _gelu_back_text(case: Case) -> str:
 
 def _softplus(x: Array, beta: float, threshold: float) -> Array:
     return np.asarray(np.where(x * beta > threshold, x, log1p_exp(x * beta) / beta))
+
+
+def _softplus_text(case: Case) -> str:
+    return "log(1 + exp {input})" if case.get("beta", 1) == 1 else "log(1 + exp({beta}·{input})) / {beta}"
 
 
 def _softplus_slope(g: Array, x: Array, beta: float, threshold: float) -> Array:
@@ -278,6 +282,16 @@ def _rrelu_slope(case: Case) -> list[Array | None]:
     return [np.where(x > 0, case.g, case.g * slope)]
 
 
+def _rrelu(case: Case) -> list[Array | None]:
+    """In training each negative element gets a slope of its own, which is read off the result."""
+    x, torchs = case["input"], case.result(0)
+    low, high = float(case["lower"]), float(case["upper"])
+    slopes: Array = np.full(np.shape(x), (low + high) / 2)
+    if case["training"] and torchs is not None:
+        slopes = np.clip(torchs.values / np.where(x == 0, 1, x), low, high)
+    return [np.where(x > 0, x, x * slopes)]
+
+
 # -- tables -----------------------------------------------------------------------------------------
 
 _RELU = op(
@@ -311,7 +325,7 @@ OPS: dict[str, Rule] = {
         "input, negative_slope=0.01, inplace=False", names="input negative_slope",
     ),
     "elu": op(
-        lambda c: "{input} if > 0, else " + ("" if c.get("alpha", 1) == 1 else "{alpha}·") + "(exp {input} − 1)",
+        lambda c: f"{{input}} if > 0, else {'' if c.get('alpha', 1) == 1 else '{alpha}·'}(exp {{input}} − 1)",
         lambda x, alpha: _elu(x, alpha), "input, alpha=1.0, inplace=False", names="input alpha",
     ),
     "celu": op(
@@ -330,7 +344,7 @@ OPS: dict[str, Rule] = {
     "sigmoid": op("1 / (1 + exp(−{input}))", sigmoid),
     "tanh": op("tanh {input}", np.tanh),
     "softplus": op(
-        lambda c: "log(1 + exp {input})" if c.get("beta", 1) == 1 else "log(1 + exp({beta}·{input})) / {beta}",
+        _softplus_text,
         _softplus, "input, beta=1, threshold=20", names="input beta threshold",
     ),
     "mish": op("{input} · tanh(log(1 + exp {input}))", lambda x: x * np.tanh(log1p_exp(x)),
@@ -347,6 +361,9 @@ OPS: dict[str, Rule] = {
     "hardswish": op("{input} · min(max({input} + 3, 0), 6)/6", lambda x: x * np.clip(x + 3, 0, 6) / 6,
                     "input, inplace=False", lambda x: np.abs(x) * (np.abs(x) + 3) / 6 * (x > -3.1)),
     "prelu": Rule("{input} if > 0, else {weight}·{input}", _prelu, "input, weight", _prelu_element),
+    "rrelu": Rule("{input} if > 0, else slope·{input}", _rrelu,
+                  "input, lower=0.125, upper=0.3333333333333333, training=False, inplace=False",
+                  random=lambda case: "the slopes of negative elements"),
     "threshold": Rule("{input} if > {threshold}, else {value}", _threshold,
                       "input, threshold, value, inplace=False, *, out=None"),
     "hardshrink": Rule("{input} if |{input}| > {lambd}, else 0", _shrunk, "input, lambd=0.5, *, out=None"),
@@ -366,7 +383,7 @@ NODES: dict[str, Rule] = {
         Part("{g} · [{result} > 0]", lambda g, r: np.where(r <= 0, 0, g)), note=_relu_note
     ),
     "SigmoidBackward": node(
-        Part("{g} · {result}·(1 − {result})", lambda g, r: g * (1 - r) * r, lambda g, r: g * (1 + np.abs(r)) * r)
+        Part("{g} · {result}·(1 − {result})", lambda g, r: g * (1 - r) * r, lambda g, r: g * (1 + r) * r)
     ),
     "TanhBackward": node(
         Part("{g} · (1 − {result}²)", lambda g, r: g * (1 - r * r), lambda g, r: g * (1 + r * r))

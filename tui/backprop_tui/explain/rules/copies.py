@@ -46,19 +46,23 @@ _SAME = op("{input}", lambda a: a, "input, *, memory_format=None")
 
 def _overwritten(case: Case) -> list[Array | None]:
     """Broadcast to what it is written over."""
-    values = np.broadcast_to(np.asarray(case["source"]), np.shape(case["input"]))
+    values = np.broadcast_to(np.asarray(case[_source(case)]), np.shape(case["input"]))
     torchs = case.result(0)
     if torchs is not None and "int" in torchs.dtype:
         return [_wrapped(np.trunc(values), torchs.dtype)]
     return [values != 0 if torchs is not None and torchs.dtype == "bool" else values]
 
 
+def _source(case: Case) -> str:
+    return "source" if "source" in case.operands else "value"
+
+
 def _copied_element(case: Case, number: int, index: Index) -> str:
-    return bracketed(element_text(case.operands["source"], index))
+    return bracketed(element_text(case.operands[_source(case)], index))
 
 
 def _written(signature: str) -> Rule:
-    return Rule("{source}", _overwritten, signature, _copied_element)
+    return Rule(lambda case, number: f"{{{_source(case)}}}", _overwritten, signature, _copied_element)
 
 
 # -- constants ------------------------------------------------------------------------------------
@@ -175,8 +179,12 @@ OPS: dict[str, Rule] = {
     "full_like": _filled("input, fill_value, *options, **more"),
     "new_full": _filled("input, size, fill_value, *options, **more"),
     "constant_": op("{val}", lambda val, own: np.full(own.shape, val), "tensor, val", names="val tensor"),
+    **_named("conj conj_physical", op("{input}", np.conj)),
+    "real": op("{input}", np.real),
+    "imag": op("imaginary part of {input}", np.imag),
+    "fill": _written("input, value"),
     "copy_": _written("input, source, non_blocking=False"),
-    "fill_": _written("input, source"),
+    "fill_": _written("input, value"),
     "data.__set__": _written("input, source"),
     **_named("tensor as_tensor asarray", _GIVEN),
     "arange": Rule(

@@ -80,6 +80,14 @@ def _cumprod_back_scale(case: Case) -> list[Array | None]:
     return [_cumprod_slope(np.abs(case.g), values, _axis(case, values))]
 
 
+def _differences(case: Case) -> Array:
+    """torch.diff."""
+    axis = ax.signed(int(case["dim"]))
+    parts = [case.get(name) for name in ("prepend", "input", "append")]
+    values = np.concatenate([part for part in parts if part is not None], axis=axis)
+    return np.asarray(np.diff(values * 1, int(case["n"]), axis=axis))
+
+
 # -- sums of exponentials ---------------------------------------------------------------------------
 
 
@@ -137,6 +145,12 @@ def _logcumsumexp(case: Case) -> list[Array | None]:
     return [np.logaddexp.accumulate(_lifted(values), axis=_axis(case, values)).reshape(values.shape)]
 
 
+def _logcumsumexp_scale(case: Case) -> list[Array | None]:
+    values = case["input"]
+    size = np.abs(_lifted(values)) + 1
+    return [np.maximum.accumulate(size, axis=_axis(case, values)).reshape(values.shape)]
+
+
 def _logcumsumexp_back(case: Case) -> list[Array | None]:
     """∂/∂xᵢ: Σ from it on of g · exp(xᵢ − result)."""
     values, axis = _lifted(case["self"]), _axis(case, case["self"])
@@ -176,11 +190,19 @@ OPS: dict[str, Rule] = {
         _logcumsumexp,
         with_out("input, dim"),
         lambda case, number, index: f"log Σ of {_so_far(case, 'input', index).size} exponentials",
-        scale=lambda case: [np.maximum.accumulate(
-            np.abs(_lifted(case["input"])) + 1, axis=_axis(case, case["input"])).reshape(case["input"].shape)],
+        scale=_logcumsumexp_scale,
     ),
 }  # fmt: skip
 OPS |= in_place(OPS)
+OPS["diff"] = Rule(
+    "each of {input} less the one before, along dimension {dim}",
+    lambda case: [_differences(case)],
+    with_out("input, n=1, dim=-1, prepend=None, append=None"),
+    lambda case, number, index: "of neighbours",
+    scale=lambda case: [
+        np.full(_differences(case).shape, np.abs(case["input"]).max(initial=0.0) * 2.0 ** case["n"])
+    ],
+)
 OPS["logsumexp"] = Rule(
     lambda case, number: "log Σ exp {input}" + over(case),
     _logsumexp,

@@ -6,18 +6,19 @@ torch/csrc/autograd/FunctionsManual.cpp: value_selecting_reduction_backward, eve
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from backprop_tui.explain.evidence import Array, Tensor
-from backprop_tui.explain.rule import Case, Index, Rule
+from backprop_tui.explain.rule import Case, Index, Rule, Sum
 from backprop_tui.explain.rules import axes as ax
 from backprop_tui.explain.rules.choices import LARGER, SMALLER
 from backprop_tui.explain.rules.moving import at, returned
 from backprop_tui.explain.rules.parts import with_out
 from backprop_tui.explain.rules.reductions import gradient_at, keepdim, members, over, spread_back
+from backprop_tui.explain.rules.writing import summand
 
 Reduce = Callable[..., Any]
 
@@ -166,6 +167,10 @@ def _sort(case: Case) -> list[Array | None]:
     return [values.reshape(shape), _chosen(case, 1, values, axis, order).reshape(shape)]
 
 
+def _msort(case: Case) -> list[Array | None]:
+    return [np.sort(_values(case), axis=0).reshape(np.shape(case["input"]))]
+
+
 def _argsort(case: Case) -> list[Array | None]:
     axis = _along(case)
     values, order = _sorted(case, bool(case.get("descending", False)), axis)
@@ -230,7 +235,7 @@ def _quantile(case: Case) -> list[Array | None]:
     function = np.nanquantile if case.evidence.name == "nanquantile" else np.quantile
     q, axes = np.asarray(case["q"]), case.get("dim")
     axis = None if axes is None else ax.signed(int(axes))
-    found = function(case["input"], q, axis=axis, keepdims=keepdim(case), method=case["interpolation"])
+    found = function(_values(case), q, axis=axis, keepdims=keepdim(case), method=case["interpolation"])
     return [np.asarray(found)]
 
 
@@ -333,7 +338,8 @@ def _even_note(case: Case) -> str | None:
     )
 
 
-_EVEN = Rule("{g} · [{self} = {result}] / number of such", _even_node, element=_even_element, note=_even_note)
+_EVEN_TEXT = "{g} · [{self} = {result}] / number of such"
+_EVEN = Rule(_EVEN_TEXT, _even_node, element=_even_element, note=_even_note)
 _PLACED = returned(_places_text, _positions)
 
 
@@ -343,23 +349,21 @@ def _either_node(case: Case) -> Rule:
 
 
 def _by_form() -> Rule:
-    return Rule(
-        lambda case, number: str(_either_node(case).symbols(case, number))
-        if callable(_either_node(case).symbols) else str(_either_node(case).symbols),
-        lambda case: _either_node(case).evaluate(case),
-        element=lambda case, n, index: _element_of(_either_node(case), case, n, index),
-        note=lambda case: None if case.has("indices") else _even_note(case),
-        scale=lambda case: _scale_of(_either_node(case), case),
-    )  # fmt: skip
+    """The rule of a node that comes in both forms."""
 
+    def symbols(case: Case, number: int) -> str:
+        return _places_text(case, number) if case.has("indices") else _EVEN_TEXT
 
-def _element_of(rule: Rule, case: Case, number: int, index: Index) -> Any:
-    assert rule.element is not None
-    return rule.element(case, number, index)
+    def element(case: Case, number: int, index: Index) -> Sum | str:
+        form = _either_node(case).element
+        assert form is not None
+        return form(case, number, index)
 
+    def scale(case: Case) -> Sequence[Array | None]:
+        form = _either_node(case).scale
+        return [None] if form is None else form(case)
 
-def _scale_of(rule: Rule, case: Case) -> list[Array | None]:
-    return [None] if rule.scale is None else list(rule.scale(case))
+    return Rule(symbols, lambda case: _either_node(case).evaluate(case), "", element, _even_note, scale)
 
 
 def _aminmax_back(case: Case) -> list[Array | None]:
@@ -368,15 +372,21 @@ def _aminmax_back(case: Case) -> list[Array | None]:
     return [np.sum(given, axis=0) if given else None]
 
 
+def _aminmax_element(case: Case, number: int, index: Index) -> str:
+    """The shares in the smallest and in the largest."""
+    parts = [_even(case, "min", 0), _even(case, "max", 1)]
+    return " + ".join(summand(part[index]) for part in parts if part is not None)
+
+
 def _order_text(values: str, indices: str) -> Callable[[Case, int], str]:
     return lambda case, number: (indices if number else values) + over(case)
 
 
 def _order_element(case: Case, number: int, index: Index) -> str:
-    """Where the element stands in the operand."""
-    torchs, indices = case.result(0), case.result(1)
-    if number or torchs is None or indices is None or not index:
-        return "its place in the operand" if number else "one of the elements"
+    """Which element of the operand it is: by its index, if that is a result too."""
+    indices = case.result(1)
+    if number or indices is None or not index:
+        return _row_text(case, index)
     axis = _along(case)
     own = int(indices.values[index])
     rest = list(index)
@@ -386,6 +396,18 @@ def _order_element(case: Case, number: int, index: Index) -> str:
         rest.insert(axis, own)
     owner = ax.tensor(case, "input")
     return f"{ax.small(owner.values[tuple(rest)], owner.dtype)} (element {at(tuple(rest))})"
+
+
+def _row_text(case: Case, index: Index) -> str:
+    """The elements among which one is chosen or whose order is asked for."""
+    owner, rank = ax.tensor(case, "input"), np.ndim(case["input"])
+    row = owner.values.ravel()
+    if case.get("dim") is not None and rank:
+        axis = _along(case)
+        after = index[axis + 1 :] if len(index) == rank else index[axis:]
+        row = owner.values[(*index[:axis], slice(None), *after)]
+    shown = ", ".join(ax.small(value, owner.dtype) for value in row[:6])
+    return f"among {shown}{f', {row.size - 6:,} more' if row.size > 6 else ''}"
 
 
 def _taken(case: Case) -> str:
@@ -409,28 +431,29 @@ OPS: dict[str, Rule] = {
     "argmin": _arg_rule("min", np.argmin),
     "sort": _order_rule(("{input} in order", "indices of {input} in order"), _sort,
                         "input, dim=-1, descending=False, stable=False"),
-    "msort": Rule("{input} in order", lambda case: [np.sort(_values(case), axis=0).reshape(np.shape(case["input"]))],
-                  with_out("input"), lambda case, number, index: "one of the elements"),
+    "msort": _order_rule(("{input} in order", ""), _msort, "input, dim=0"),
     "argsort": Rule("indices of {input} in order", _argsort, "input, dim=-1, descending=False, stable=False",
-                    lambda case, number, index: "its place in the operand", random=_taken),
+                    lambda case, number, index: _row_text(case, index), random=_taken),
     "topk": _order_rule(("the {k} most extreme of {input}", "their indices"), _topk,
                         "input, k, dim=-1, largest=True, sorted=True"),
     "kthvalue": _order_rule(("number {k} of {input} in order", "its index"), _kthvalue,
                             "input, k, dim=-1, keepdim=False"),
     "median": _order_rule(("median of {input}", "its index"), lambda case: _middle(case, skip=False),
                           "input, dim=None, keepdim=False"),
-    "nanmedian": _order_rule(("median of {input} without nan", "its index"), lambda case: _middle(case, skip=True),
-                             "input, dim=None, keepdim=False"),
+    "nanmedian": _order_rule(("median of {input} without nan", "its index"),
+                             lambda case: _middle(case, skip=True), "input, dim=None, keepdim=False"),
     "mode": _order_rule(("most frequent of {input}", "its index"), _mode, "input, dim=-1, keepdim=False"),
     **dict.fromkeys(["quantile", "nanquantile"], Rule(
         "{q} of {input} lie below", _quantile,
         with_out("input, q, dim=None, keepdim=False, *, interpolation='linear'"),
-        lambda case, number, index: "between two neighbours in order", scale=_quantile_scale)),
+        lambda case, number, index: _row_text(case, index[np.ndim(case["q"]) :]), scale=_quantile_scale)),
     "unique": Rule(("each of {input} once", "where it stands among them", "how often"), _unique,
                    "input, sorted=True, return_inverse=False, return_counts=False, dim=None",
-                   lambda case, number, index: "one of the elements"),
-    "cummax": _order_rule(("largest of {input} so far", "its index"), _running(np.maximum.accumulate), "input, dim"),
-    "cummin": _order_rule(("smallest of {input} so far", "its index"), _running(np.minimum.accumulate), "input, dim"),
+                   lambda case, number, index: _row_text(case, index)),
+    "cummax": _order_rule(("largest of {input} so far", "its index"), _running(np.maximum.accumulate),
+                          "input, dim"),
+    "cummin": _order_rule(("smallest of {input} so far", "its index"), _running(np.minimum.accumulate),
+                          "input, dim"),
 }  # fmt: skip
 
 NODES: dict[str, Rule] = {
@@ -450,6 +473,6 @@ NODES: dict[str, Rule] = {
     "AminmaxBackward": Rule(
         "{g} · [{self} = min or max] / number of such",
         _aminmax_back,
-        element=lambda case, number, index: f"shares of the extremes at {at(index)}",
+        element=_aminmax_element,
     ),
 }

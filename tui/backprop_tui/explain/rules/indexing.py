@@ -179,6 +179,8 @@ def index_of(case: Case) -> Array:
 
 def along(ids: Array, index: Array, axis: int) -> Array:
     """``ids[index[i][j], j]`` for dimension 0, and so on: the index may be smaller than what it indexes."""
+    if not index.size:
+        return np.zeros(index.shape, dtype=np.int64)
     cut = tuple(slice(None) if i == axis else slice(size) for i, size in enumerate(index.shape))
     return np.take_along_axis(ids[cut], np.where(index < 0, index + ids.shape[axis], index), axis)
 
@@ -186,19 +188,19 @@ def along(ids: Array, index: Array, axis: int) -> Array:
 def _gathered(case: Case, ids: Array) -> Array:
     shape = np.shape(case["index"])
     index = index_of(case)
-    return along(lifted(ids), index, ax.axis_of(case["dim"], index.ndim)).reshape(shape)
+    return np.asarray(along(lifted(ids), index, ax.axis_of(case["dim"], index.ndim)).reshape(shape))
 
 
 def _taken_along(case: Case, ids: Array) -> Array:
-    dim, index = case.get("dim"), np.asarray(case.operands["indices"].values)
+    """torch.take_along_dim: but for one dimension, both are broadcast."""
+    dim, index = case.get("dim"), np.asarray(case["indices"])
     if dim is None:
         return np.asarray(ids.ravel()[index.ravel()])
     axis = ax.axis_of(dim, ids.ndim)
-    shape = [list(np.broadcast_shapes(*pair)) for pair in zip(
-        [(n,) for n in ids.shape], [(n,) for n in index.shape], strict=True)]  # fmt: skip
-    whole = [index.shape[axis] if i == axis else size[0] for i, size in enumerate(shape)]
-    own = [ids.shape[axis] if i == axis else size[0] for i, size in enumerate(shape)]
-    return np.take_along_axis(np.broadcast_to(ids, own), np.broadcast_to(index, whole), axis)
+    rows = [tuple(1 if i == axis else n for i, n in enumerate(one.shape)) for one in (ids, index)]
+    whole = list(np.broadcast_shapes(*rows))
+    places = [[one.shape[axis] if i == axis else n for i, n in enumerate(whole)] for one in (ids, index)]
+    return np.take_along_axis(np.broadcast_to(ids, places[0]), np.broadcast_to(index, places[1]), axis)
 
 
 def _rows(case: Case, ids: Array) -> Array:
@@ -214,9 +216,8 @@ def _flat(case: Case, ids: Array) -> Array:
 
 def _masked(case: Case, ids: Array) -> Array:
     mask = np.asarray(case["mask"])
-    return np.broadcast_to(ids, np.broadcast_shapes(ids.shape, mask.shape))[
-        np.broadcast_to(mask, np.broadcast_shapes(ids.shape, mask.shape))
-    ]
+    ids, mask = np.broadcast_arrays(ids, mask)
+    return np.asarray(ids[mask])
 
 
 # -- writes into a part -----------------------------------------------------------------------------

@@ -229,6 +229,12 @@ def _broadcast(case: Case) -> list[Array | None]:
     return [np.asarray(one) for one in np.broadcast_arrays(*(one.values for one in _tensors(case)))]
 
 
+def _with_dimensions(case: Case) -> list[Array | None]:
+    """torch.atleast_1d and its like: dimensions of 1 are added."""
+    shapes = [one.shape for one in case.evidence.outputs if isinstance(one, Tensor)]
+    return [one.values.reshape(shape) for one, shape in zip(_tensors(case), shapes, strict=True)]
+
+
 def _pick_text(case: Case, number: int) -> str:
     tensor = _tensors(case)[number]
     return f"{tensor.name or tensor.label or f'tensor {number}'} repeated"
@@ -260,8 +266,12 @@ OPS: dict[str, Rule] = {
     "dsplit": moved("part of {input}", _tensor_split, "input, indices_or_sections"),
     "unbind": moved(_part_text, _unbound, "input, dim=0"),
     "meshgrid": Rule(_pick_text, _meshed, "*tensors, indexing=None"),
+    **dict.fromkeys(
+        ["atleast_1d", "atleast_2d", "atleast_3d"], Rule(_pick_text, _with_dimensions, "*tensors")
+    ),
     "broadcast_tensors": Rule(_pick_text, _broadcast, "*tensors"),
 }
+OPS |= {f"{name}_copy": OPS[name] for name in ("unbind", "split_with_sizes")}
 OPS |= aliases(
     OPS, concat="cat", concatenate="cat", row_stack="vstack", unsafe_chunk="chunk", unsafe_split="split"
 )

@@ -30,7 +30,7 @@ def _ids(shape: tuple[int, ...]) -> Array:
 def _several(found: Array | Sequence[Array] | None) -> list[Array]:
     if found is None:
         return []
-    return [found] if isinstance(found, np.ndarray) else [np.asarray(one) for one in found]
+    return [np.asarray(one) for one in found] if isinstance(found, (list, tuple)) else [np.asarray(found)]
 
 
 def at(index: Index) -> str:

@@ -70,9 +70,8 @@ def _is_matrix_norm(case: Case) -> bool:
     if order is None or case.evidence.name == "linalg_vector_norm":
         return False
     if case.evidence.name == "norm":
-        return order == "nuc"
-    several = len(ax.numbers(dim)) == 2 if dim is not None else np.ndim(case["input"]) == 2
-    return several
+        return bool(order == "nuc")
+    return len(ax.numbers(dim)) == 2 if dim is not None else np.ndim(case["input"]) == 2
 
 
 def _matrix_axes(case: Case) -> tuple[int, int]:

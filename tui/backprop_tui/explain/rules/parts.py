@@ -125,7 +125,9 @@ FLAT = Part("0 · {g}", lambda g: np.zeros_like(g))
 def with_out(signature: str) -> str:
     """The signature with the keyword ``out`` that most functions have."""
     forms = signature.split(" | ")
-    return " | ".join(f"{form}, {'' if '*' in form else '*, '}out=None" for form in forms)
+    return " | ".join(
+        form if "**" in form else f"{form}, {'' if '*' in form else '*, '}out=None" for form in forms
+    )
 
 
 def in_place(rules: Mapping[str, Rule]) -> dict[str, Rule]:

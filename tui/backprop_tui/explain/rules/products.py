@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from backprop_tui.explain.evidence import Array, Tensor
-from backprop_tui.explain.rule import Case, Index, Rule, Sum, Term
+from backprop_tui.explain.rule import Case, Index, Rule, Sum
 from backprop_tui.explain.rules import axes as ax
-from backprop_tui.explain.rules.parts import Part, with_out
+from backprop_tui.explain.rules.parts import with_out
 from backprop_tui.explain.rules.writing import largest
 
 Matrix = Callable[[Case], Array]
@@ -112,6 +112,11 @@ def _sum_and_product(first: str, second: str, bring: Callable[[Array, Array], Ar
     )
 
 
+def _outer(a: Array, b: Array) -> Array:
+    """torch.addr."""
+    return np.multiply.outer(a, b)
+
+
 def _batch_sum(a: Array, b: Array) -> Array:
     """torch.addbmm."""
     return np.asarray(np.matmul(a, b).sum(axis=0))
@@ -120,7 +125,7 @@ def _batch_sum(a: Array, b: Array) -> Array:
 def _parts_of(
     bring: Callable[[Array, Array], Array], a: Array, b: Array, index: Index
 ) -> tuple[Array, Array]:
-    if bring is np.multiply.outer:
+    if bring is _outer:
         return a[index[0]], b[index[1]]
     if bring is _batch_sum:
         return a[:, index[0], :], b[:, :, index[1]]
@@ -197,7 +202,13 @@ def _tensordot(case: Case, size: bool = False) -> list[Array | None]:
     if isinstance(dims, Tensor):
         dims = dims.values.tolist()
     a, b = (np.abs(case[n]) if size else case[n] for n in ("a", "b"))
-    axes = dims if isinstance(dims, int) else tuple(ax.numbers(part) for part in dims)
+    if isinstance(dims, int):
+        dims = list(range(a.ndim - dims, a.ndim)), list(range(dims))
+    pairs_of = list(zip(*(ax.numbers(part) for part in dims), strict=True))
+    for i, j in pairs_of:  # a dimension of 1 is paired with every place of the other's
+        a = a.sum(axis=i, keepdims=True) if b.shape[j] == 1 else a
+        b = b.sum(axis=j, keepdims=True) if a.shape[i] == 1 else b
+    axes = [i for i, _ in pairs_of], [j for _, j in pairs_of]
     return [np.asarray(np.tensordot(a, b, axes=axes))]
 
 
@@ -242,6 +253,7 @@ def _cross_scale(case: Case) -> list[Array | None]:
     return [np.broadcast_to(size, a.shape)]
 
 
+_CROSS = Rule("{input} × {other}", _cross, with_out("input, other, dim=-1"), scale=_cross_scale)
 _DOT_ELEMENT = _product("input", "tensor", "input, tensor")
 _MATMUL = _product("input", "other", "input, other")
 
@@ -256,7 +268,7 @@ OPS: dict[str, Rule] = {
     "vdot": _product("input", "other", "input, other"),
     "addmm": _sum_and_product("mat1", "mat2"),
     "addmv": _sum_and_product("mat", "vec"),
-    "addr": _sum_and_product("vec1", "vec2", np.multiply.outer),
+    "addr": _sum_and_product("vec1", "vec2", _outer),
     "addbmm": _sum_and_product("batch1", "batch2", _batch_sum),
     "baddbmm": _sum_and_product("batch1", "batch2"),
     "outer": _OUTER,
@@ -273,7 +285,7 @@ OPS: dict[str, Rule] = {
     "linalg_multi_dot": _summed(_chain, "product of all", "*tensors"),
     "kron": Rule("every element of {input} · {other}", lambda case: [np.kron(case["input"], case["other"])],
                  with_out("input, other")),
-    "linalg_cross": Rule("{input} × {other}", _cross, with_out("input, other, *, dim=-1"), scale=_cross_scale),
-    "cross": Rule("{input} × {other}", _cross, with_out("input, other, dim=-1"), scale=_cross_scale),
+    "linalg_cross": _CROSS,
+    "cross": _CROSS,
 }  # fmt: skip
 OPS |= {f"{name}_": OPS[name] for name in ("addmm", "addmv", "addr", "addbmm", "baddbmm")}

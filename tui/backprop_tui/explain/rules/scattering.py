@@ -205,6 +205,44 @@ _SCATTER = Rule(
     with_out("input, dim, index, src | input, dim, index, *, value | input, dim, index, src, *, reduce"),
     _scatter_element,
 )
+
+
+def _equals_back(case: Case) -> tuple[Array, Array]:
+    """amax and amin: equal shares for all that are equal to the result."""
+    g, result = lifted(case.g), lifted(case["result"])
+    where = _places(case, case["self"].shape)
+    own = lifted(case["self"]) == result
+    came = _source(case, where.shape) == result.ravel()[where]
+    many = own.ravel() * 1.0
+    np.add.at(many, where.ravel(), came.ravel() * 1.0)
+    share = g / many.reshape(g.shape)
+    return own * share, np.where(came, share.ravel()[where], 0)
+
+
+def _mean_back(case: Case) -> tuple[Array, Array]:
+    g, where = lifted(case.g), _places(case, case["self"].shape)
+    many = np.bincount(where.ravel(), minlength=g.size) + bool(case["include_self"])
+    share = g / np.maximum(many, 1).reshape(g.shape)
+    return share, share.ravel()[where]
+
+
+def _reduced_back(case: Case) -> list[Array | None]:
+    """FunctionsManual.cpp: scatter_reduce_backward; not that of a product."""
+    how, g = case["reduce"], case.g
+    if how == "prod":
+        return [None, None]
+    where = _places(case, g.shape)
+    if how == "sum":
+        own, came = lifted(g), lifted(g).ravel()[where]
+    else:
+        own, came = _mean_back(case) if how == "mean" else _equals_back(case)
+    if not case["include_self"]:
+        own = own.copy()
+        own.flat[where.ravel()] = 0
+    torchs = case.result(1)
+    return [own.reshape(g.shape), None if torchs is None else came.reshape(torchs.shape)]
+
+
 _SCATTER_REDUCE = Rule(
     "{reduce} of {input} and {src} by {index}",
     _reduced,
@@ -236,6 +274,11 @@ NODES: dict[str, Rule] = {
     ),
     "ScatterBackward": _node(_KEPT, _READ),
     "ScatterAddBackward": _node(PASSED, _READ),
+    "ScatterReduceBackward": Rule(
+        ("{g} · share in the {reduce}", "{g} · share in the {reduce}, where it was put"),
+        _reduced_back,
+        element=picked(_reduced_back, "g"),
+    ),
     "IndexAddBackward": _slices_node(adds=True, whole=False),
     "IndexCopyBackward": _slices_node(adds=False, whole=False),
     "IndexFillBackward": _slices_node(adds=False, whole=True),

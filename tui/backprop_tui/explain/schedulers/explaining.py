@@ -45,6 +45,8 @@ def _stepped(evidence: Evidence) -> tuple[list[Stepped], list[tuple[str, Line]],
     spec, given = evidence.group, evidence.saved.get("args") or {}
     rates = [float(number(rate)) for rate in evidence.saved["lr_before"]]
     if spec["kind"] == "ReduceLROnPlateau":
+        if "metrics" not in given:
+            raise Unknown("the metric that step() was given is not known")
         return plateau.stepped(spec, rates, float(number(given["metrics"])))
     return stepping.stepped(spec, rates, number(given.get("epoch")), spec["groups"]), [], {}
 
