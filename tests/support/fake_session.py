@@ -44,8 +44,8 @@ class FakeSession:
     async def start(self) -> None:
         self.show()
 
-    async def explain(self, index: tuple[int, ...] | None = None) -> None:
-        self.asked.append(("explain", index))
+    def choose(self, name: str, index: tuple[int, ...] | None) -> None:
+        self.asked.append(("choose", name, index))
 
     async def difference(self, name: str, index: Sequence[int]) -> Difference:
         return Difference(name, tuple(index), 1, 0.14, 0.005, 0.8133, 0.809, 0.8047, -0.86, "float32")

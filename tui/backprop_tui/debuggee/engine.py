@@ -221,7 +221,7 @@ class Engine:
         if op.evidence is not None:
             self.witness.ends(op, results)
         elif self.witness.wanted:
-            self.witness.passes()
+            self.witness.passes(results)
 
     # landmarks
     def backward_done(self, roots: Any) -> None:

@@ -40,7 +40,7 @@ def pack(value: Any, known: Namer = nameless, depth: int = 6) -> Any:
     if depth and isinstance(value, dict):
         return {str(key): pack(item, known, depth - 1) for key, item in value.items()}
     if isinstance(value, slice):
-        return {"$tuple": ["slice", value.start, value.stop, value.step]}
+        return {"$tuple": ["slice", *(pack(end, known) for end in (value.start, value.stop, value.step))]}
     return {"$other": "..." if value is Ellipsis else str(value)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import torch
@@ -22,6 +23,8 @@ class Witness:
         """Somebody will want to know why the numbers are what they are."""
         self.latest: dict[str, Any] | None = None
         """Evidence of the operation that completed last; None if it has none."""
+        self._result: weakref.ref[torch.Tensor] | None = None
+        """What that operation made."""
         self._labels: dict[tuple[int, tuple[int, ...]], str] = {}
         """What the memory of a temporary was last called: autograd keeps it under a new object."""
 
@@ -35,6 +38,7 @@ class Witness:
     def ends(self, op: Op, results: Any) -> None:
         """Take down what it has computed."""
         self.latest = op.evidence
+        self._result = weakref.ref(results) if isinstance(results, torch.Tensor) else None
         if op.evidence is None or "trouble" in op.evidence:
             return
         try:
@@ -42,9 +46,14 @@ class Witness:
         except Exception as error:  # ours, not the script's: it must not see it
             op.evidence["trouble"] = str(error)
 
-    def passes(self) -> None:
-        """An operation completed of which nothing was taken down: memory may have been used again."""
-        self.latest = None
+    def passes(self, results: Any = None) -> None:
+        """An operation completed of which nothing was taken down: memory may have been used again.
+
+        A module whose result is that of its last operation is explained by that operation.
+        """
+        if self._result is not None and self._result() is results and results is not None:
+            return
+        self.latest = self._result = None
         self._labels.clear()
 
     def begin_iteration(self) -> None:

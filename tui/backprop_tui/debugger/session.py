@@ -63,7 +63,7 @@ class Session:
         self._last_checkpoint = 0.0
         self._planned: Any = None
         self._explaining: asyncio.TimerHandle | None = None
-        self._element: Index | None = None
+        self._chosen: tuple[str, Index] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self.run_of_script.on_note = lambda sentence: self._publish(message=sentence)
         self.run_of_script.on_progress = self._progressed
@@ -227,15 +227,25 @@ class Session:
         self._checkpoint_here()
 
     # questions
-    async def explain(self, index: Index | None = None) -> None:
-        """Fill in the numbers of one element of the last operation's results; None: of the largest."""
-        self._element = index
+    async def explain(self) -> None:
+        """Say why the last operation's results are what they are, with the numbers of the chosen element
+        if it is one of them, else of the largest."""
         stop = self._ready()
-        conversation = self.run_of_script.conversation
-        message = await conversation.ask("evidence")
-        found = await asyncio.to_thread(explained, message, index)
+        message = await self.run_of_script.conversation.ask("evidence")
+        found = await asyncio.to_thread(explained, message, self._index_in(stop))
         if self.view.stop is stop:
             self._publish(explanations=found)
+
+    def choose(self, name: str, index: Index | None) -> None:
+        """The element that the user looks at; None: the tensor as a whole."""
+        self._chosen = None if index is None else (name, index)
+        stop = self.view.stop
+        if stop is not None and not self._busy and name == _target(stop):
+            self._explain_soon(stop)
+
+    def _index_in(self, stop: Stop) -> Index | None:
+        chosen = self._chosen
+        return chosen[1] if chosen is not None and chosen[0] == _target(stop) else None
 
     async def difference(self, name: str, index: Sequence[int]) -> Difference:
         """The numeric derivative of this iteration's loss by one element, in copies of the script."""
@@ -344,6 +354,7 @@ class Session:
 
     def _explain_soon(self, stop: Stop) -> None:
         """Explain the last operation once nothing else is to be done."""
+        self._stop_explaining()
         if self.run_of_script.with_details and stop.last is not None and stop.reason != "died":
             later = asyncio.get_running_loop().call_later
             self._explaining = later(_EXPLAIN_AFTER, lambda: self._task(self.explain()))
@@ -432,6 +443,11 @@ class Session:
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, Refused):  # whose sentence is on the screen already
             self._publish(message=f"a fault of backprop-tui: {type(error).__name__}: {error}")
+
+
+def _target(stop: Stop) -> str | None:
+    """The parameter that the last operation changed, or whose gradient it changed."""
+    return (stop.last.get("parameter") or stop.last.get("tensor")) if stop.last is not None else None
 
 
 def _details(answer: Message) -> Message:

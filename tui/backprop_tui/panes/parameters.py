@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from textual import events, work
 from textual.binding import Binding
+from textual.message import Message
 
 from backprop_tui.debugger.view import View, Window
 from backprop_tui.explain.numbers import count
@@ -47,6 +48,13 @@ class Choice:
 
 class ParametersPane(PicturePane):
     """A table of tensors; one of them can be opened as a grid."""
+
+    class Chosen(Message):
+        """The cursor is on another number."""
+
+        def __init__(self, choice: Choice) -> None:
+            super().__init__()
+            self.choice = choice
 
     HELP = """\
 Every parameter: its value, its gradient, what the last operation changed and what the next one reads.
@@ -181,6 +189,7 @@ Every parameter: its value, its gradient, what the last operation changed and wh
             self._grid.move(down, right, self.scrollable_content_region.width)
             self._reveal(self._grid.row)
             self._ask()
+            self._tell()
         elif down:
             self._go(self.cursor + down)
         else:
@@ -194,7 +203,13 @@ Every parameter: its value, its gradient, what the last operation changed and wh
         self._touched = True
         self._reveal(self.cursor)
         self._say()
+        self._tell()
         self.repaint()
+
+    def _tell(self) -> None:
+        chosen = self.chosen()
+        if chosen is not None:
+            self.post_message(self.Chosen(chosen))
 
     def action_page(self, direction: int) -> None:
         """Move by a page."""

@@ -10,9 +10,15 @@ from backprop_tui.screens.changes import ChangeActions, not_editable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from backprop_tui.panes.parameters import ParametersPane
+
 
 class QuestionActions(ChangeActions):
     """Actions of the main screen whose answer is a page of text."""
+
+    def on_parameters_pane_chosen(self, event: ParametersPane.Chosen) -> None:
+        """What is explained of an update is the element that is looked at."""
+        self.session.choose(event.choice.name, event.choice.index)
 
     def action_verify(self) -> None:
         """The numeric derivative by the element chosen in the parameters pane."""

@@ -7,11 +7,8 @@ radam.py (arXiv:1908.03265) and _functional.py (`sparse_adam`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from backprop_tui.explain.evidence import Evidence
 from backprop_tui.explain.optimizers.update import (
     COUNTED,
     DECAY_APART,
@@ -84,7 +81,7 @@ NADAM = Update(
         *_DECAY,
         Assign("mu_t", "beta1*(1 - 0.5*0.96**(t*momentum_decay))"),
         Assign("mu_next", "beta1*(1 - 0.5*0.96**((t + 1)*momentum_decay))"),
-        Assign("product", "product*mu_t"),
+        Assign("product", "product*mu_t", "not counted or product == 1"),
         *_AVERAGES,
         Assign("vhat", "v/(1 - beta2**t)"),
         Assign("w", "w - lr*(1 - mu_t)/(1 - product)*g/(sqrt(vhat) + eps)"),
@@ -130,15 +127,9 @@ RADAM = Update(
 )
 
 
-def _count(evidence: Evidence) -> Mapping[str, Any]:
-    """SparseAdam counts all parameters' steps before it updates the first."""
-    before, after = evidence.state_before.get("step"), evidence.state_after.get("step")
-    return {"counted": before is not None and before == after}
-
-
 SPARSE_ADAM = Update(
     lines=(
-        Assign("t", "t + 1", "not counted"),
+        COUNTED,
         NEGATED,
         *_AVERAGES,
         Assign("rate", "lr*sqrt(1 - beta2**t)/(1 - beta1**t)"),
@@ -146,7 +137,6 @@ SPARSE_ADAM = Update(
     ),
     state=_STATE,
     memory=("m",),
-    operands=_count,
     masked=True,
 )
 

@@ -22,6 +22,7 @@ from backprop_tui.explain.steps import Line, Split
 SKIPPED = (
     "Skipped: .grad is None, so the parameter and its state stay as they are. A gradient of 0 is not skipped."
 )
+NOT_YET = "This part of step() has not changed the parameter: its own turn comes later in the step."
 BY_HAND = "Updated by hand: the operation itself says how."
 
 
@@ -56,6 +57,8 @@ def _explained(inputs: Inputs, evidence: Evidence, index: Index | None) -> Expla
     final = running.parted(inputs, place, collected.watch)
     shown = collected.of_weight()
     bad = [(name, verdict) for name, verdict in found.items() if not verdict.agrees]
+    if "w" in dict(bad) and _equal(evidence.saved["before"], evidence.saved["after"]):
+        return _unexplained(evidence, index, shown.symbols.removeprefix("w = "), NOT_YET)
     verdict = UNKNOWN if "w" not in found else NO if bad else YES
     return Explanation(
         symbols=shown.symbols.removeprefix("w = "),

@@ -180,7 +180,7 @@ def _stored(inputs: Inputs, name: str, value: Any) -> Any:
 def bounded(inputs: Inputs, watch: Watch | None = None) -> dict[str, Any]:
     """The whole update in float64, with bounds on torch's rounding errors."""
     precision = Precision.of(inputs.precision)
-    values: dict[str, Any] = {**inputs.options, **inputs.extra, "first": _is_first(inputs)}
+    values: dict[str, Any] = {**inputs.options, **inputs.extra, **_situation(inputs)}
     for name, tensor in inputs.tensors.items():
         values[name] = np.float64(tensor.values) if name in SCALARS else Bounded(tensor.values, precision)
     _start(inputs, values, lambda name, value: Bounded(value, precision))
@@ -189,8 +189,11 @@ def bounded(inputs: Inputs, watch: Watch | None = None) -> dict[str, Any]:
     return run(inputs, values, inputs.mask, watch)
 
 
-def _is_first(inputs: Inputs) -> bool:
-    return not any(name in inputs.tensors for name in inputs.update.state)
+def _situation(inputs: Inputs) -> dict[str, bool]:
+    """Whether there is no state yet, and whether this step was counted before the update began."""
+    before, after = inputs.tensors.get("t"), inputs.after.get("t")
+    counted = before is not None and after is not None and bool(before.values == after.values)
+    return {"first": not any(name in inputs.tensors for name in inputs.update.state), "counted": counted}
 
 
 def _start(inputs: Inputs, values: dict[str, Any], tensor: Callable[[str, Array], Any]) -> None:
@@ -228,7 +231,7 @@ def parted(inputs: Inputs, index: Index, watch: Watch) -> dict[str, Any]:
     values = {
         name: picked(value) if isinstance(value, np.ndarray) else value for name, value in given.items()
     }
-    values["first"] = _is_first(inputs)
+    values |= _situation(inputs)
     for name, tensor in inputs.tensors.items():
         values[name] = _with_parts(inputs.update, name, picked(tensor.values))
     for name in ("weight_decay", "lambd"):

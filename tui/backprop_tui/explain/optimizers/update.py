@@ -35,7 +35,8 @@ class Update:
     """The arithmetic of one optimizer for one parameter.
 
     Formulas know ``w`` (the parameter), ``g`` (its gradient), the names of ``state``, every
-    hyperparameter by the name of its argument, and ``first``: whether there is no state yet.
+    hyperparameter by the name of its argument, ``first``: whether there is no state yet, and ``counted``:
+    whether torch had counted this step before the parameter's own update began.
     """
 
     lines: tuple[Assign, ...]
@@ -68,7 +69,7 @@ SCALARS = frozenset({"t", "eta", "mu", "product"})
 NEGATED = Assign("g", "-g", "maximize")
 DECAYED = Assign("g", "g + weight_decay*w", "weight_decay != 0")
 SHRUNK = Assign("w", "w - lr*weight_decay*w", "weight_decay != 0")
-COUNTED = Assign("t", "t + 1")
+COUNTED = Assign("t", "t + 1", "not counted")
 
 DECAY_IN_GRADIENT = Remark(
     "weight_decay != 0", "weight_decay·w joins the gradient inside step(): .grad does not show it."

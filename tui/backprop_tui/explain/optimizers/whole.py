@@ -52,7 +52,7 @@ def orthogonalised(coefficients: Sequence[float], steps: int, least: float) -> C
         if isinstance(value, Parted):
             return _parted(value, coefficients, steps, least)
         array = value.value if isinstance(value, Bounded) else value
-        result, _ = _newton_schulz(array, np.zeros_like(array), coefficients, steps, least)
+        result, _ = _newton_schulz(array, None, coefficients, steps, least)
         if not isinstance(value, Bounded):
             return result
         return Bounded(result, value.precision, NEWTON_SCHULZ_ERROR * np.abs(result).max(initial=0.0))
@@ -71,17 +71,20 @@ def _parted(value: Parted, coefficients: Sequence[float], steps: int, least: flo
 
 
 def _newton_schulz(
-    matrix: Array, part: Array, coefficients: Sequence[float], steps: int, least: float
+    matrix: Array, part: Array | None, coefficients: Sequence[float], steps: int, least: float
 ) -> tuple[Array, Array]:
     """The matrix with its singular values brought near 1, and what the same does to a part of it."""
     a, b, c = (np.float32(value) for value in coefficients)
     tall = matrix.shape[0] > matrix.shape[1]
     x = bfloat16(matrix.T if tall else matrix)
     norm = bfloat16(np.maximum(bfloat16(np.sqrt(np.sum(np.square(x, dtype=np.float64)))), least))
-    x, part = bfloat16(x / norm), (part.T if tall else part) / np.float64(norm)
+    x = bfloat16(x / norm)
+    other = np.zeros((x.shape[0], 0), np.float32)
+    if part is not None:
+        other = np.asarray((part.T if tall else part) / np.float64(norm), np.float32)
     for _ in range(steps):
         gram = bfloat16(x @ x.T)
         change = bfloat16(b * gram + c * (gram @ gram))
-        x, part = bfloat16(a * x + change @ x), a * part + change @ part
-    result = x.astype(np.float64)
-    return (result.T, part.T) if tall else (result, part)
+        x, other = bfloat16(a * x + change @ x), a * other + change @ other
+    x, other = x.astype(np.float64), other.astype(np.float64)
+    return (x.T, other.T) if tall else (x, other)

@@ -206,6 +206,10 @@ def _shrink_parts(case: Case) -> tuple[Part, ...]:
     )
 
 
+_SIXTH = float(np.float32(1 / 6))
+"""The kernel has the constant in single precision, also for double (Activation.cpp: hardsigmoid_backward)."""
+
+
 def _hardswish_slope(g: Array, x: Array) -> Array:
     return np.asarray(g * np.where(x <= -3, 0, np.where(x < 3, x / 3 + 0.5, 1)))
 
@@ -406,7 +410,7 @@ NODES: dict[str, Rule] = {
     ),
     "HardtanhBackward": node_of(_hardtanh_parts, _ON_BOUND),
     "HardsigmoidBackward": node(
-        Part("{g} / 6 · [−3 < {self} < 3]", lambda g, x: np.where((x > -3) & (x < 3), g / 6, 0))
+        Part("{g} / 6 · [−3 < {self} < 3]", lambda g, x: np.where((x > -3) & (x < 3), g * _SIXTH, 0))
     ),
     "HardswishBackward": node(
         Part("{g} · ({self}/3 + ½), 0 below −3, 1 above 3", _hardswish_slope,

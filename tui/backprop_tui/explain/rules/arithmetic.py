@@ -161,25 +161,35 @@ def _slope_text(case: Case) -> str:
     return f"{{g}} · {base}"
 
 
-def _slope_of_base(g: Array, base: Array, exponent: Any) -> Array:
-    """torch/csrc/autograd/FunctionsManual.cpp: pow_backward, pow_backward_self."""
-    slope = np.asarray(exponent * np.power(base, np.asarray(exponent) - 1.0))
-    return np.asarray(np.where(np.asarray(exponent) == 0, 0, g * slope))
+def _slope_of_base(case: Case) -> Part:
+    """torch/csrc/autograd/FunctionsManual.cpp: pow_backward, pow_backward_self.
+
+    A power that is too large for the dtype is infinite there before it is multiplied.
+    """
+    dtype = floating([case.operands.get("self")])
+
+    def value(g: Array, base: Array, exponent: Any) -> Array:
+        slope = held(exponent * held(np.power(base, np.asarray(exponent) - 1.0), dtype), dtype)
+        return np.asarray(np.where(np.asarray(exponent) == 0, 0, g * slope))
+
+    return Part(_slope_text, value, names="g self exponent")
 
 
-def _slope_of_exponent(g: Array, base: Any, exponent: Array, result: Array) -> Array:
+def _slope_of_exponent(case: Case) -> Part:
     """torch/csrc/autograd/FunctionsManual.cpp: pow_backward_exponent."""
-    still = (np.asarray(base) == 0) & (exponent >= 0)
-    return np.asarray(g * np.where(still, 0, result * np.log(base)))
+    dtype = floating([case.operands.get("exponent")])
 
+    def value(g: Array, base: Any, exponent: Array, result: Array) -> Array:
+        still = (np.asarray(base) == 0) & (exponent >= 0)
+        return np.asarray(g * np.where(still, 0, held(result * np.log(base), dtype)))
 
-_BASE = Part(_slope_text, _slope_of_base, names="g self exponent")
-_EXPONENT = Part("{g} · {result}·log({self})", _slope_of_exponent, names="g self exponent result")
+    return Part("{g} · {result}·log({self})", value, names="g self exponent result")
 
 
 def _pow_parts(case: Case) -> list[Part]:
     """PowBackward0: the exponent is a number; PowBackward2: the base is; PowBackward1: both are tensors."""
-    return [_EXPONENT] if isinstance(case.get("self"), (int, float)) else [_BASE, _EXPONENT]
+    exponent = _slope_of_exponent(case)
+    return [exponent] if isinstance(case.get("self"), (int, float)) else [_slope_of_base(case), exponent]
 
 
 def _vertical(case: Case) -> Array:

@@ -120,13 +120,13 @@ def _symbols(case: Case, number: int) -> str:
 
 
 def _element(case: Case, number: int, index: Index) -> Sum:
-    parts, column = _parts(case), index[-1]
-    *lead, row = index[:-1]
-    heads = tuple(lead)
+    parts = _parts(case)
+    heads, row, column = index[:-2], index[-2], index[-1]
     weights = _row_weights(parts, heads, row)
-    kept = _kept(case, (*np.broadcast_shapes(parts.query.shape[:-2], heads), *_size(parts)))
+    leading = np.broadcast_shapes(parts.query.shape[:-2], parts.key.shape[:-2])
+    kept = _kept(case, leading + _size(parts))
     if kept is not None and kept.ndim:
-        weights = weights * kept[(*heads, row)]
+        weights = weights * _of_heads(kept, heads)[row]
     values = _of_heads(parts.value, heads)[:, column]
     return _weighted(weights, values)
 
@@ -219,8 +219,7 @@ def _node_symbols(case: Case, number: int) -> str:
 
 def _node_element(case: Case, number: int, index: Index) -> Sum:
     slopes = _Slopes(_parts(case), case.g)
-    *lead, row, column = index
-    heads = tuple(lead)
+    heads, row, column = index[:-2], index[-2], index[-1]
     if number == 2:
         weights = slopes.parts.weights.value[heads][:, row]
         return _weighted(weights, _of_heads(case.g, heads)[:, column])

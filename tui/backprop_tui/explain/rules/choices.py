@@ -236,7 +236,11 @@ OPS |= {
     "minimum": SMALLER,
     "nonzero": Rule(
         "indices at which {input} is not 0",
-        lambda case: list(np.nonzero(case["input"])) if case["as_tuple"] else [np.argwhere(case["input"])],
+        lambda case: (
+            list(np.nonzero(np.atleast_1d(case["input"])))
+            if case["as_tuple"]
+            else [np.argwhere(case["input"])]
+        ),
         "input, *, as_tuple=False, out=None",
         lambda case, number, index: "a place that is not 0",
     ),

@@ -405,7 +405,8 @@ def _row_text(case: Case, index: Index) -> str:
     if case.get("dim") is not None and rank:
         axis = _along(case)
         after = index[axis + 1 :] if len(index) == rank else index[axis:]
-        row = owner.values[(*index[:axis], slice(None), *after)]
+        place: tuple[Any, ...] = (*index[:axis], slice(None), *after)
+        row = owner.values[place]
     shown = ", ".join(ax.small(value, owner.dtype) for value in row[:6])
     return f"among {shown}{f', {row.size - 6:,} more' if row.size > 6 else ''}"
 

@@ -56,6 +56,13 @@ def digamma(values: Any) -> Array:
     return np.asarray(found - np.where(below, np.pi / np.tan(np.pi * x), 0))
 
 
+def _digamma_size(values: Any) -> Array:
+    """Left of 0 the slope magnifies the rounding of the operand."""
+    x = np.asarray(values, dtype=np.float64)
+    steep = np.where(x < 0, np.abs(x) * (np.pi / np.sin(np.pi * x)) ** 2, 0)
+    return np.asarray(np.abs(digamma(x)) + 1 + steep)
+
+
 def sinc(values: Any) -> Array:
     """sin(πx)/(πx), and 1 at 0."""
     return np.asarray(np.sinc(values))
@@ -133,7 +140,7 @@ _AREA_TANGENT = Part(
     lambda g, x: _near_one(g, x, 1 / (1 - x * x)),
 )
 
-_UNARY: dict[str, tuple[str, Any]] = {
+_UNARY: dict[str, tuple[Any, ...]] = {
     "exp": ("exp({input})", np.exp),
     "exp2": ("2^{input}", np.exp2),
     "expm1": ("exp({input}) − 1", np.expm1),
@@ -160,7 +167,7 @@ _UNARY: dict[str, tuple[str, Any]] = {
     "deg2rad": ("{input} · π/180", np.deg2rad),
     "rad2deg": ("{input} · 180/π", np.rad2deg),
     "lgamma": ("log Γ({input})", _each(_log_gamma)),
-    "digamma": ("Γ′({input})/Γ({input})", digamma),
+    "digamma": ("Γ′({input})/Γ({input})", digamma, "input", _digamma_size),
     "sinc": ("sin(π{input})/(π{input})", sinc),
 }
 _LOGARITHMS: dict[str, tuple[str, Any]] = {
@@ -289,7 +296,7 @@ NODES: dict[str, Rule] = {
     "Rad2DegBackward": node(Part("{g} · 180/π", np.rad2deg)),
     "LgammaBackward": node(
         Part("{g} · Γ′({self})/Γ({self})", lambda g, x: g * digamma(x),
-             lambda g, x: np.abs(g) * (np.abs(digamma(x)) + 1))
+             lambda g, x: np.abs(g) * _digamma_size(x))
     ),
     "SincBackward": node(
         Part("{g} · (πx cos πx − sin πx)/(πx²), x = {self}", lambda g, x: g * _sinc_slope(x),

@@ -14,6 +14,7 @@ from backprop_tui.explain.evidence import Array, Tensor
 from backprop_tui.explain.rule import Case, Index, Rule, Sum
 from backprop_tui.explain.rules import axes as ax
 from backprop_tui.explain.rules.distances import index_of, norm
+from backprop_tui.explain.rules.dtypes import held
 from backprop_tui.explain.rules.parts import counted
 from backprop_tui.explain.rules.reductions import gradient_at, keepdim, members, over
 from backprop_tui.explain.rules.writing import wide
@@ -134,8 +135,8 @@ def _either(signature: str) -> Rule:
 # -- backwards --------------------------------------------------------------------------------------
 
 
-def _slope(values: Array, length: Array, p: float, axes: tuple[int, ...]) -> Array:
-    """∂‖x‖/∂x; at a norm of 0 torch takes 0."""
+def _slope(values: Array, length: Array, p: float, axes: tuple[int, ...], dtype: str) -> Array:
+    """∂‖x‖/∂x; at a norm of 0 torch takes 0. A power that is too large for the dtype is infinite there."""
     size, sign = np.abs(values), np.sign(values)
     if p == 0:
         return np.zeros_like(values)
@@ -145,8 +146,9 @@ def _slope(values: Array, length: Array, p: float, axes: tuple[int, ...]) -> Arr
         extreme = (size == length) | (np.isnan(values) & np.isnan(length))
         return np.asarray(sign * extreme / extreme.sum(axis=axes, keepdims=True))
     if p < 1:
-        return np.where(values == 0, 0, sign * size ** (p - 1) * length ** (1 - p))
-    return np.where(length == 0, 0, sign * size ** (p - 1) / length ** (p - 1))
+        return np.where(values == 0, 0, sign * held(size ** (p - 1), dtype) * length ** (1 - p))
+    power = size ** (p - 1) if p >= 2 else held(size ** (p - 1), dtype)
+    return np.where(length == 0, 0, sign * power / length ** (p - 1))
 
 
 def _spread(case: Case, name: str) -> Array:
@@ -159,7 +161,8 @@ def _backward(case: Case) -> list[Array | None]:
     if not (case.has("g") and case.has("self")):
         return [None]
     values, axes = case["self"], _axes(case, "self")
-    return [_spread(case, "g") * _slope(values, _spread(case, "result"), _order(case), axes)]
+    dtype = ax.tensor(case, "self").dtype
+    return [_spread(case, "g") * _slope(values, _spread(case, "result"), _order(case), axes, dtype)]
 
 
 def _backward_text(case: Case, number: int) -> str:
@@ -226,8 +229,9 @@ def _dist_element(case: Case) -> Sum | str:
 
 def _dist_back(case: Case) -> list[Array | None]:
     apart = case["self"] - case["other"]
-    slope = case.g * _slope(apart, np.asarray(case["result"]), float(case["p"]), tuple(range(apart.ndim)))
-    return [slope, -slope]
+    dtype = ax.tensor(case, "self").dtype
+    slope = _slope(apart, np.asarray(case["result"]), float(case["p"]), tuple(range(apart.ndim)), dtype)
+    return [case.g * slope, -case.g * slope]
 
 
 NODES: dict[str, Rule] = {

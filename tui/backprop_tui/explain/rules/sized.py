@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -40,8 +41,8 @@ class Sized:
         size = np.abs(self.value) @ other.size + self.size @ np.abs(other.value)
         return Sized(self.value @ other.value, size)
 
-    def __getitem__(self, index: object) -> Sized:
-        return Sized(self.value[index], self.size[index])  # type: ignore[index]
+    def __getitem__(self, index: Any) -> Sized:
+        return Sized(self.value[index], self.size[index])
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -189,9 +189,13 @@ class Detail:
     about: bool = True
     """The sentence on what such an operation does."""
     matrix_rows: int = MATRIX_ROWS
+    values: bool = True
+    """What it read and made; left out only where an explanation says it."""
 
 
 FULL, FLAT, TERSE = Detail(), Detail(matrix_rows=1), Detail(about=False, matrix_rows=1)
+REASONS = Detail(about=False, values=False)
+"""The heading, and why."""
 
 
 def section(told: Told, view: View, width: int, detail: Detail = FULL) -> list[Pieces]:
@@ -205,7 +209,9 @@ def section(told: Told, view: View, width: int, detail: Detail = FULL) -> list[P
     heading = (*heading, (context, "dim"))
     about = wrapped(sentence(record, view.toggles.zero_grad), width, "dim") if detail.about else []
     reasons = why(view.explanations, width) if word == "done" else []
-    return [cut(heading, width), *about, *reasons, *_body(entries(record), width, detail.matrix_rows)]
+    said = not detail.values and (reasons or word == "next")
+    values = [] if said else _body(entries(record), width, detail.matrix_rows)
+    return [cut(heading, width), *about, *reasons, *values]
 
 
 def _body(found: list[Entry], width: int, rows: int) -> list[Pieces]:
@@ -250,7 +256,7 @@ def draw(view: View, width: int, height: int) -> list[Pieces]:
         return wrapped(_nothing(view), width, "dim")
     # What both do is said once.
     same = len({sentence(record) for _, record, _ in present}) < len(present)
-    for first, other, gap in WAYS:
+    for first, other, gap in WAYS + (EXPLAINED if view.explanations else ()):
         details = (replace(first, about=first.about and not same), other)[-len(present) :]
         sections = [section(told, view, width, how) for told, how in zip(present, details, strict=True)]
         lines = _joined(sections, gap)
@@ -269,6 +275,8 @@ WAYS = (
 )
 """How to tell of the operation done and of the next one, and whether a line is left free between them:
 from much room to little."""
+EXPLAINED = ((REASONS, TERSE, False), (REASONS, REASONS, False))
+"""What is explained comes before what is next."""
 
 
 def _crash(view: View, stop: Stop, width: int, height: int) -> list[Pieces]:

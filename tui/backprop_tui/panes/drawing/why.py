@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from backprop_tui.explain.numbers import significant
 from backprop_tui.panes.drawing.text import Piece, Pieces, cut, width_of, wrapped
 
 if TYPE_CHECKING:
     from backprop_tui.explain.explanation import Explanation
+    from backprop_tui.explain.steps import Line, Split
 
 VERDICTS = {"✓": "good", "✗": "bad", "?": "warn"}
 
@@ -25,13 +27,37 @@ def why(explanations: Sequence[Explanation], width: int, notes: bool = True) -> 
 def one(item: Explanation, width: int) -> list[Pieces]:
     """One result, on as few lines as it takes: ``rule = numbers = result ✓``."""
     verdict: Piece = (f" {item.verdict}", VERDICTS[item.verdict])
-    rule: Pieces = ((item.symbols, "name"),)
+    place = f"[{','.join(map(str, item.index))}] " if item.index and item.numbers == item.element else ""
+    rule: Pieces = ((place, "dim"), (item.symbols, "name"))
     numbers: Pieces = (("= ", "dim"), (item.numbers, "value")) if item.numbers else ()
     result: Pieces = (("= ", "dim"), (item.result, "value"), verdict) if item.result else (verdict,)
     lines = _packed((rule, numbers, result), width)
+    if item.lines:
+        lines += [line for step in item.lines for line in _step(step, width)]
+    if item.split is not None:
+        lines += wrapped(_share(item.split), width, "dim")
     if item.difference:
         lines += wrapped(f"✗ torch's result is another one: it {item.difference}", width, "bad")
     return lines
+
+
+def _step(line: Line, width: int) -> list[Pieces]:
+    """One line of an arithmetic of several."""
+    numbers: Pieces = (("= ", "dim"), (line.numbers, "value")) if line.numbers else ()
+    value: Pieces = (("= ", "dim"), (line.value, "value"))
+    if line.verdict:
+        value = (*value, (f" {line.verdict}", VERDICTS[line.verdict]))
+    said = line.symbols.endswith(f" = {line.value}")
+    parts: list[Pieces] = [((line.symbols, "name"),), numbers, () if said and not line.numbers else value]
+    found = _packed(parts, width)
+    return [*found, *(wrapped(f"  {line.note}", width, "dim") if line.note else [])]
+
+
+def _share(split: Split) -> str:
+    """How much of the step is gradient, momentum and decay; nothing if it is all gradient."""
+    parts = [("gradient", split.gradient), ("momentum", split.momentum), ("decay", split.decay)]
+    present = [f"{name} {significant(value, 'float64', 4)}" for name, value in parts if value]
+    return f"of the step: {' · '.join(present)}" if len(present) > 1 else ""
 
 
 def _packed(parts: Sequence[Pieces], width: int) -> list[Pieces]:
