@@ -34,6 +34,12 @@ def test_same_status_and_output(name: str) -> None:
     assert without_notes(observed.output) == expected.output
 
 
+def test_workers_that_persist_draw_one_seed_for_all_epochs() -> None:
+    expected, observed = both("loader_workers", "persistent")
+
+    assert without_notes(observed.output) == expected.output
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", SAME_TOO)
 def test_same_status_and_output_of_the_others(name: str) -> None:

@@ -31,7 +31,11 @@ def one(item: Explanation, width: int) -> list[Pieces]:
     rule: Pieces = ((place, "dim"), (item.symbols, "name"))
     numbers: Pieces = (("= ", "dim"), (item.numbers, "value")) if item.numbers else ()
     result: Pieces = (("= ", "dim"), (item.result, "value"), verdict) if item.result else (verdict,)
-    lines = _packed((rule, numbers, result), width)
+    # The last line of an arithmetic in several says what the summary says.
+    summed_up = bool(item.lines) and item.lines[-1].value == item.result
+    lines = [((place, "dim"),)] if summed_up and place else []
+    if not summed_up:
+        lines = _packed((rule, numbers, result), width)
     if item.lines:
         lines += [line for step in item.lines for line in _step(step, width)]
     if item.split is not None:
