@@ -71,3 +71,32 @@ def test_the_planned_rates_are_those_that_come(driver: Driver, tmp_path: Path) -
         assert [rates[0] for rates in plan.lrs][: 5 - iteration] == used[iteration:]
         driver.run()
         assert driver.view.plan is None
+
+
+LOCAL = """\
+import torch
+kept = []
+def main():
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    kept.append(optimizer)
+    for i in range(2):
+        optimizer.zero_grad()
+        model(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+main()
+"""
+
+
+def test_parameters_keep_their_names_when_the_function_that_held_them_has_returned(
+    driver: Driver, tmp_path: Path
+) -> None:
+    path = tmp_path / "local.py"
+    path.write_text(LOCAL)
+    driver.load(path)
+    names = {row["name"] for row in driver.view.parameters}
+    assert names == {"model.weight", "model.bias"}
+    while driver.status == "stopped":
+        driver.step()
+    assert driver.status == "finished"
+    assert {row["name"] for row in driver.view.parameters} == names

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -53,14 +56,21 @@ def differentiated(
 ) -> list[Evidence]:
     """The evidence of every node of a backward pass from all outputs, with random incoming gradients."""
     roots = [item for item in _tensors(result) if item.grad_fn is not None]
+    if not roots:
+        return []
+    gradients = [gradient(root.detach()) for root in roots]
+    return _passed_back(lambda: torch.autograd.backward(roots, gradients), roots)
+
+
+def _passed_back(backward: Callable[[], Any], roots: list[torch.Tensor]) -> list[Evidence]:
+    """The evidence of every node of a backward pass from these."""
     found: dict[int, dict[str, Any]] = {}
     handles = []
     for node in _nodes(root.grad_fn for root in roots):
         if type(node).__name__ != "AccumulateGrad":
             handles.append(node.register_prehook(partial(_begins, found, node)))
             handles.append(node.register_hook(partial(_ends, found, node)))
-    if roots:
-        torch.autograd.backward(roots, [gradient(root.detach()) for root in roots])
+    backward()
     for handle in handles:
         handle.remove()
     return [travelled(message) for message in found.values()]
@@ -156,3 +166,23 @@ def module_samples(name: str, dtype: torch.dtype, most: int) -> Iterator[Callabl
                     made = sample.constructor_input
                     module = info.module_cls(*made.args, **made.kwargs).to(dtype).train(training)
                     yield partial(module, *sample.forward_input.args, **sample.forward_input.kwargs)
+
+
+def script(path: Path, *arguments: str) -> list[Evidence]:
+    """The evidence of everything that a script computes, forwards and in its backward passes."""
+    found: list[Evidence] = []
+
+    def backward(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+        found.extend(_passed_back(lambda: torch.autograd.backward(tensor, *args, **kwargs), [tensor]))
+
+    plain, argv = torch.Tensor.backward, sys.argv
+    has_torch_function = torch.overrides.has_torch_function
+    private.keep_fast_path()
+    torch.Tensor.backward, sys.argv = backward, [str(path), *arguments]
+    try:
+        with _Watch() as watch:
+            runpy.run_path(str(path), run_name="__main__")
+    finally:
+        torch.Tensor.backward, sys.argv = plain, argv
+        torch.overrides.has_torch_function = has_torch_function
+    return [travelled(message) for message in watch.messages] + found

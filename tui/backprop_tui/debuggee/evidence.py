@@ -81,8 +81,14 @@ _NAMES: dict[type, list[str]] = {}
 
 def _saved_names(kind: type, node: Any) -> list[str]:
     if kind not in _NAMES:
-        _NAMES[kind] = [name for name in dir(node) if name.startswith("_saved_")]
+        _NAMES[kind] = [
+            name for name in dir(node) if name.startswith("_saved_") and name != _SCRATCH.get(kind.__name__)
+        ]
     return _NAMES[kind]
+
+
+_SCRATCH = {"MkldnnRnnLayerBackward0": "_saved_result3"}
+"""Memory that a node keeps for its library's own use: large, and no numbers for anybody else."""
 
 
 def next_shapes(node: Any) -> list[list[int] | None]:

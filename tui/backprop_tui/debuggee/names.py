@@ -26,6 +26,8 @@ class Names:
     def __init__(self) -> None:
         self._known: dict[int, tuple[weakref.ref[Any], str]] = {}
         self._missing: set[int] = set()
+        self._last: dict[int, tuple[weakref.ref[Any], str]] = {}
+        """What was known when the script's variables were last looked at."""
         self._held: dict[int, tuple[weakref.ref[Any], str]] | None = None
 
     def forget(self) -> None:
@@ -86,6 +88,13 @@ class Names:
             for name, value in variables.items():
                 if not name.startswith("__"):
                     self._enter(name, value, _CONTAINER_DEPTH)
+        if next(user_frames(), None) is not None:
+            self._last = self._known
+            return
+        # The script is over, and with it the functions whose variables led to what still lives.
+        for key, entry in self._last.items():
+            if entry[0]() is not None:
+                self._known.setdefault(key, entry)
 
     def _enter(self, name: str, value: Any, depth: int) -> None:
         if isinstance(value, torch.nn.Module):

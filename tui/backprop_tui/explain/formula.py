@@ -45,9 +45,16 @@ def _where(condition: Any, one: Any, other: Any) -> Any:
     return np.where(condition, one, other) if choose is None else choose(condition, one, other)
 
 
+def _lerp(start: Any, end: Any, weight: Any) -> Any:
+    """From one number towards another, as torch.lerp does it (aten/src/ATen/native/Lerp.h)."""
+    if weight < 0.5:
+        return start + weight * (end - start)
+    return end - (end - start) * (1 - weight)
+
+
 FUNCTIONS: dict[str, Any] = {
     "sqrt": np.sqrt, "abs": np.absolute, "max": np.maximum, "min": np.minimum, "sign": np.sign,
-    "cos": np.cos, "floor": np.floor, "where": _where, "pi": math.pi, "inf": math.inf, "__builtins__": {},
+    "cos": np.cos, "floor": np.floor, "where": _where, "lerp": _lerp, "pi": math.pi, "inf": math.inf, "__builtins__": {},
 }  # fmt: skip
 
 
@@ -183,6 +190,8 @@ class _Printer:
         called, arguments = tree.func.id, tree.args
         if called == "where":
             return self._choice(tree)
+        if called == "lerp":
+            return self._printed(_expanded(*arguments))
         if called == "sqrt":
             inner, binds = self._printed(arguments[0])
             return ("√" + inner if binds == _ATOM else f"√({inner})"), _ATOM
@@ -200,6 +209,16 @@ class _Printer:
     def _comparison(self, tree: ast.Compare) -> str:
         left, right = self._printed(tree.left)[0], self._printed(tree.comparators[0])[0]
         return f"{left} {_COMPARISONS[type(tree.ops[0])]} {right}"
+
+
+@lru_cache(maxsize=256)
+def _expanded(start: ast.expr, end: ast.expr, weight: ast.expr) -> ast.expr:
+    """``lerp(m, g, 1 - beta)`` as people write it: ``beta·m + (1 - beta)·g``."""
+    rest: ast.expr = ast.BinOp(ast.Constant(1), ast.Sub(), weight)
+    if isinstance(weight, ast.BinOp) and isinstance(weight.op, ast.Sub) and isinstance(weight.left, ast.Constant):
+        rest = weight.right
+    sides = (ast.BinOp(one, ast.Mult(), other) for one, other in ((rest, start), (weight, end)))
+    return ast.fix_missing_locations(ast.BinOp(next(sides), ast.Add(), next(sides)))
 
 
 def _is_bracketed_number(text: str) -> bool:

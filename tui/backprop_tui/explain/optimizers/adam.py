@@ -22,11 +22,11 @@ from backprop_tui.explain.optimizers.update import (
 _COUPLED = "weight_decay != 0 and not decoupled_weight_decay"
 _DECOUPLED = "weight_decay != 0 and decoupled_weight_decay"
 _DECAY = (
-    Assign("w", "w - lr*weight_decay*w", _DECOUPLED),
+    Assign("w", "w*(1 - lr*weight_decay)", _DECOUPLED),
     Assign("g", "g + weight_decay*w", _COUPLED),
 )
 _AVERAGES = (
-    Assign("m", "beta1*m + (1 - beta1)*g"),
+    Assign("m", "lerp(m, g, 1 - beta1)"),
     Assign("v", "beta2*v + (1 - beta2)*g**2"),
 )
 _REMARKS = (replace(DECAY_IN_GRADIENT, when=_COUPLED), replace(DECAY_APART, when=_DECOUPLED))

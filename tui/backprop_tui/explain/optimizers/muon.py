@@ -30,8 +30,8 @@ def _ratio(adjust: str | None, rows: int, columns: int) -> float:
 
 MUON = Update(
     lines=(
-        Assign("b", "momentum*b + (1 - momentum)*g"),
-        Assign("u", "momentum*b + (1 - momentum)*g", "nesterov"),
+        Assign("b", "lerp(b, g, 1 - momentum)"),
+        Assign("u", "lerp(g, b, momentum)", "nesterov"),
         Assign("u", "b", "not nesterov"),
         Assign("o", "newton_schulz(u)"),
         SHRUNK,

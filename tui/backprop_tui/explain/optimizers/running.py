@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_tui.explain.check import EPSILON, TINY, Verdict, compare
+from backprop_tui.explain.check import EPSILON, LARGEST, TINY, Verdict, compare
 from backprop_tui.explain.evidence import Array, Evidence, Tensor
 from backprop_tui.explain.formula import Option, value_of
 from backprop_tui.explain.numbers import rounded
@@ -153,15 +153,23 @@ def run(inputs: Inputs, values: dict[str, Any], mask: Any, watch: Watch | None =
         if not value_of(line.when, values):
             continue
         result = _stored(inputs, line.name, value_of(line.formula, values))
-        if line.name in inputs.update.underflows:
-            smallest = TINY[inputs.dtype] * EPSILON[inputs.dtype]
-            result = result * np.where(np.abs(_plain(result)) > smallest / 2, 1.0, 0.0)
+        if line.name in ("w", "g", *inputs.update.held, *inputs.update.state) and line.name not in SCALARS:
+            result = _held(result, inputs.dtype)
         if mask is not None and isinstance(values.get(line.name), Bounded):
             result = Bounded.where(mask, result, values[line.name])
         if watch is not None:
             watch(line, {**values, "": result})
         values[line.name] = result
     return values
+
+
+def _held(value: Any, dtype: str) -> Any:
+    """What is left of numbers in a dtype: 0 of those that are too small for it, infinity of the largest."""
+    size = np.abs(_plain(value))
+    if not np.any(size > LARGEST.get(dtype, np.inf)) and not np.any(size < TINY[dtype]):
+        return value
+    kept = np.where(size <= TINY[dtype] * EPSILON[dtype] / 2, 0.0, 1.0)
+    return value * np.where(size > LARGEST.get(dtype, np.inf), np.inf, kept)
 
 
 def _plain(value: Any) -> Any:

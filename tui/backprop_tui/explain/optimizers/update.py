@@ -58,8 +58,8 @@ class Update:
     """Whether a step is a sum of parts of gradient, momentum and decay."""
     coarse: str | None = None
     """An entry in a lower precision than float64 that the step is computed from."""
-    underflows: tuple[str, ...] = ()
-    """Names of which only the sign counts, and which are 0 where the tensor's dtype cannot hold them."""
+    held: tuple[str, ...] = ()
+    """Names that torch puts into a tensor on the way: what its dtype cannot hold is 0 or infinite."""
     remarks: tuple[Remark, ...] = ()
 
 
@@ -68,7 +68,7 @@ SCALARS = frozenset({"t", "eta", "mu", "product"})
 
 NEGATED = Assign("g", "-g", "maximize")
 DECAYED = Assign("g", "g + weight_decay*w", "weight_decay != 0")
-SHRUNK = Assign("w", "w - lr*weight_decay*w", "weight_decay != 0")
+SHRUNK = Assign("w", "w*(1 - lr*weight_decay)", "weight_decay != 0")
 COUNTED = Assign("t", "t + 1", "not counted")
 
 DECAY_IN_GRADIENT = Remark(

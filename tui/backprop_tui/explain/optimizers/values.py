@@ -53,7 +53,7 @@ class Bounded(NDArrayOperatorsMixin):
         if method != "__call__" or kwargs or ufunc not in _ERRORS:
             return NotImplemented
         errors = [item.error if isinstance(item, Bounded) else 0.0 for item in inputs]
-        result = ufunc(*values)
+        result = _sign(*values) if ufunc is np.sign else ufunc(*values)
         passed = _ERRORS[ufunc](result, values, errors)
         own = self.precision.unit * np.abs(result) + self.precision.tiny
         return Bounded(result, self.precision, passed + own)
@@ -67,6 +67,11 @@ class Bounded(NDArrayOperatorsMixin):
         )
         value = np.where(condition, one.value, other.value)
         return Bounded(value, precision, np.where(condition, one.error, other.error))
+
+
+def _sign(value: Array) -> Array:
+    """torch's sign of NaN is 0."""
+    return np.where(np.isnan(value), 0.0, np.sign(value))
 
 
 Errors = Callable[[Array, Sequence[Array], Sequence[Array]], Array]
@@ -140,7 +145,7 @@ class Parted(NDArrayOperatorsMixin):
         if ufunc is np.negative:
             return self.scaled(-1.0)
         if ufunc is np.sign:
-            return self.scaled(np.where(self.value == 0, 0.0, 1 / np.maximum(np.abs(self.value), 1e-300)))
+            return self.scaled(np.abs(_sign(self.value)) / np.maximum(np.abs(self.value), 1e-300))
         if ufunc in (np.multiply, np.divide):
             return _scaled(ufunc, *inputs)
         return ufunc(*(plain(item) for item in inputs))

@@ -31,6 +31,8 @@ FAMILIES = (
     "joining",
     "activations",
     "softmax",
+    "drawn",
+    "foreach",
     "losses",
     "losses_binary",
     "losses_classes",
@@ -48,6 +50,7 @@ FAMILIES = (
     "attention",
     "attention_layers",
     "recurrent",
+    "recurrent_backward",
 )
 
 

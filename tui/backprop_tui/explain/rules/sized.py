@@ -44,6 +44,9 @@ class Sized:
     def __getitem__(self, index: Any) -> Sized:
         return Sized(self.value[index], self.size[index])
 
+    def __neg__(self) -> Sized:
+        return Sized(-self.value, self.size)
+
     @property
     def shape(self) -> tuple[int, ...]:
         return self.value.shape
@@ -56,6 +59,13 @@ class Sized:
 
     def transpose(self, *axes: int) -> Sized:
         return Sized(self.value.transpose(axes), self.size.transpose(axes))
+
+    def sum(self, axis: tuple[int, ...]) -> Sized:
+        return Sized(self.value.sum(axis=axis), self.size.sum(axis=axis))
+
+    def where(self, chosen: Array, other: Sized) -> Sized:
+        """These where chosen, else the other's."""
+        return Sized(np.where(chosen, self.value, other.value), np.where(chosen, self.size, other.size))
 
     def _through(self, value: Array, slope: Array) -> Sized:
         """An elementary function: its slope times the error that comes in, and its own rounding."""
@@ -114,6 +124,12 @@ def joined(parts: Sequence[Sized], axis: int) -> Sized:
         np.concatenate([part.value for part in parts], axis),
         np.concatenate([part.size for part in parts], axis),
     )
+
+
+def split(whole: Sized, count: int) -> list[Sized]:
+    """Equal parts of the last dimension."""
+    values, sizes = np.split(whole.value, count, -1), np.split(whole.size, count, -1)
+    return [Sized(value, size) for value, size in zip(values, sizes, strict=True)]
 
 
 def stacked(parts: Sequence[Sized], axis: int) -> Sized:
