@@ -69,6 +69,8 @@ def saved_of(node: Any) -> dict[str, Any]:
     """What an autograd node keeps for its derivative, under torch's names without the prefix."""
     found = {}
     for name in _saved_names(type(node), node):
+        if private.packed_by_hooks(node, name):
+            raise LookupError("what it saved is kept by a hook of the script's (activation checkpointing)")
         try:
             found[name[7:]] = getattr(node, name)
         except RuntimeError:  # freed, or changed in place: autograd itself says so when it comes to it

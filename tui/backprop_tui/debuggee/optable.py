@@ -88,6 +88,7 @@ _QUESTIONS = frozenset(
         "_to_dense",
         "resolve_conj",
         "resolve_neg",
+        "_has_compatible_shallow_copy_type",
     ]
 )
 """Calls that compute nothing and move nothing: they are passed through unseen."""

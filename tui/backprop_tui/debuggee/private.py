@@ -135,6 +135,14 @@ def node_sequence(node: Any) -> int:
     return int(node._sequence_nr())
 
 
+def packed_by_hooks(node: Any, name: str) -> bool:
+    """Whether reading a saved tensor would call a hook of the script's: activation checkpointing runs
+    the forward pass again there, and refuses a second time. ``name``: ``_saved_result`` and the like."""
+    raw = getattr(node, f"_raw{name}", None)
+    parts = raw if isinstance(raw, (list, tuple)) else (raw,)
+    return any(getattr(part, "unpack_hook", None) is not None for part in parts)
+
+
 def running_node() -> Any:
     """The autograd node in whose hook this is called."""
     return torch._C._current_autograd_node()

@@ -169,7 +169,7 @@ class Steps:
         engine = self.engine
         if not engine.observing:
             return original(scheduler, *args, **kwargs)
-        op = engine.begin(PHASE, "schedule", type(scheduler).__name__, scheduler)
+        op = engine.begin(PHASE, "schedule", type(scheduler).__name__, scheduler, (args, kwargs))
         try:
             result = original(scheduler, *args, **kwargs)
         except BaseException as error:

@@ -74,7 +74,8 @@ class Witness:
         if op.kind == "update":
             return evidence_steps.of_update(op.inputs[1], op.inputs[0])
         if op.kind == "schedule":
-            return evidence_steps.of_schedule(op.inputs, ())
+            args, kwargs = op.call or ((), {})
+            return evidence_steps.of_schedule(op.inputs, args, kwargs)
         return None
 
     def _after(self, op: Op, message: dict[str, Any], results: Any) -> None:

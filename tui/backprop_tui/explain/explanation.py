@@ -14,9 +14,10 @@ from backprop_tui.explain import rules
 from backprop_tui.explain.check import Verdict, compare
 from backprop_tui.explain.evidence import Array, Evidence, Tensor
 from backprop_tui.explain.rule import Case, Index, Rule, Sum, bracketed, element_text, number_text, results_of
+from backprop_tui.explain.sources import SOURCES
 from backprop_tui.explain.steps import Line, Split
 
-YES, NO, UNKNOWN = "✓", "✗", "?"
+YES, NO, UNKNOWN, SOURCE = "✓", "✗", "?", ""
 WHOLE = 12
 """Tensors of up to so many elements are written out whole."""
 MOST_PLACES = 1_000_000
@@ -40,7 +41,8 @@ class Explanation:
     result: str
     """torch's result, whole if small, else the chosen element."""
     verdict: str
-    """``✓`` the rule in float64 gives torch's result, ``✗`` it does not, ``?`` there is no rule."""
+    """``✓`` the rule in float64 gives torch's result, ``✗`` it does not, ``?`` there is no rule; empty
+    if nothing was worked out: the numbers were given, or drawn by chance."""
     difference: str | None = None
     """How far the two are apart, if they are."""
     note: str | None = None
@@ -70,6 +72,8 @@ def explain(evidence: Evidence, index: Index | None = None) -> list[Explanation]
         return [_of_step(evidence, index)]
     rule = rule_of(evidence)
     case = None if rule is None else case_of(rule, evidence)
+    if case is None and evidence.kind == "op" and evidence.name in SOURCES:
+        return [Explanation(SOURCES[evidence.name], "", "", SOURCE)]
     if rule is None or case is None:
         return [_unknown(evidence)]
     return explained(rule, case, index)
@@ -161,7 +165,8 @@ def _explanation(
     template = _template(rule, case, number)
     chosen = _chosen(torchs, verdict, index)
     names = [name for name in _OPERAND.findall(template) if name in case.operands]
-    small = torchs.values.size <= WHOLE and all(_small(case.operands[name]) for name in names)
+    told = bool(names) or rule.element is None
+    small = told and torchs.values.size <= WHOLE and all(_small(case.operands[name]) for name in names)
     places = [] if chosen is None else _places(chosen, torchs.shape, full)
     element = _element(rule, case, number, template, places) if places else None
     summed = bool(_broadcast_axes(full, torchs.shape))
@@ -278,6 +283,8 @@ def _name(case: Case, name: str) -> str:
         return "g"
     if isinstance(operand, Tensor):
         return operand.name or operand.label or name
+    if isinstance(operand, (int, float)):
+        return number_text(operand, "float64")
     return str(operand) if operand is not None and not isinstance(operand, (list, tuple, dict)) else name
 
 

@@ -68,7 +68,8 @@ RMSPROP = Update(
         DECAYED,
         Assign("v", "alpha*v + (1 - alpha)*g**2"),
         Assign("a", "lerp(a, g, 1 - alpha)", "centered"),
-        Assign("size", "sqrt(v - a**2) + eps", "centered"),
+        Assign("spread", "v - a**2", "centered"),
+        Assign("size", "sqrt(spread) + eps", "centered"),
         Assign("size", "sqrt(v) + eps", "not centered"),
         Assign("b", "momentum*b + g/size", "momentum > 0"),
         Assign("w", "w - lr*b", "momentum > 0"),
@@ -76,6 +77,7 @@ RMSPROP = Update(
     ),
     state={"t": "step", "v": "square_avg", "a": "grad_avg", "b": "momentum_buffer"},
     memory=("b",),
+    held=("spread", "size"),
     remarks=(
         DECAY_IN_GRADIENT,
         Remark(

@@ -46,7 +46,7 @@ MUON = Update(
         Remark(
             "True",
             "o is u with all singular values brought near 1. torch does that in bfloat16: it is repeated "
-            "here with the same roundings, and compared to 5 % of its largest element.",
+            "here with the same roundings, and compared as closely as different orders of summing agree.",
         ),
     ),
 )

@@ -223,7 +223,8 @@ def verdicts(inputs: Inputs, values: Mapping[str, Any]) -> dict[str, Verdict]:
         value = np.broadcast_to(value, torchs.shape) if np.ndim(value) <= torchs.values.ndim else value
         # `compare` forgives 16 roundings of the scale; twice the bound shall be forgiven.
         unit = EPSILON.get(torchs.dtype, 1.0)
-        scale = np.broadcast_to(np.abs(error) / (8 * unit), np.shape(value))
+        known = np.where(np.isfinite(error), error, 0.0)
+        scale = np.broadcast_to(known / (8 * unit), np.shape(value))
         found[name] = compare(torchs, value, scale)
     return found
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from backprop_tui.explain.check import EPSILON, TINY
+from backprop_tui.explain.check import EPSILON, LARGEST, TINY
 
 Array = Any
 """A float64 array, or one plain number."""
@@ -23,14 +23,15 @@ _COMPARISONS = {np.less, np.greater, np.less_equal, np.greater_equal, np.equal, 
 
 @dataclass(frozen=True)
 class Precision:
-    """What a tensor's dtype can hold: distance of 1 to the next number, and the smallest normal number."""
+    """What a tensor's dtype can hold: distance of 1 to the next number, smallest normal and largest number."""
 
     unit: float
     tiny: float
+    largest: float = np.inf
 
     @classmethod
     def of(cls, dtype: str) -> Precision:
-        return cls(EPSILON[dtype], TINY[dtype])
+        return cls(EPSILON[dtype], TINY[dtype], LARGEST.get(dtype, np.inf))
 
 
 class Bounded(NDArrayOperatorsMixin):

@@ -70,11 +70,16 @@ def behind(index: Index, axes: tuple[int, ...], rank: int, keepdim: bool) -> tup
     return tuple(slice(None) if i in axes else place for i, place in enumerate(places[:rank]))
 
 
-def small(value: float, dtype: str) -> str:
+def digits(value: Any, dtype: str) -> str:
+    """A number of a tensor."""
+    if dtype.startswith(("float", "bfloat")):
+        return number_text(float(value), dtype)
+    return number_text(complex(value) if dtype.startswith("complex") else int(value), dtype)
+
+
+def small(value: Any, dtype: str) -> str:
     """A number of a tensor as a term: negative ones in brackets."""
-    return bracketed(
-        number_text(float(value) if dtype.startswith(("float", "bfloat")) else int(value), dtype)
-    )
+    return bracketed(digits(value, dtype))
 
 
 def terms_of(

@@ -109,7 +109,7 @@ def _aligned(row: Array, letters: str, rest: str) -> Array:
 
 def _einsum_text(case: Case, number: int) -> str:
     equation, tensors = _given(case)
-    names = [one.name or one.label or f"operand {i}" for i, one in enumerate(tensors)]
+    names = [one.name or one.label or f"tensor {i}" for i, one in enumerate(tensors)]
     return f"Σ {' · '.join(names)}" + (f" by {equation}" if equation else "")
 
 

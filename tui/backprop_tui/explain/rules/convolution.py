@@ -11,7 +11,7 @@ import numpy as np
 from backprop_tui.explain.evidence import Array, Tensor
 from backprop_tui.explain.rule import Case, Index, Rule, Sum, bracketed, number_text
 from backprop_tui.explain.rules.linking import Dimension, Link
-from backprop_tui.explain.rules.writing import largest
+from backprop_tui.explain.rules.writing import largest, one_by_one
 
 
 def each(value: Any, count: int) -> tuple[int, ...]:
@@ -95,6 +95,19 @@ def _as_is(values: Array) -> Array:
     return values
 
 
+def _convolved_scale(case: Case) -> Sequence[Array | None]:
+    terms = case["weight"].size // max(case["weight"].shape[0], 1)
+    return [_times(found, one_by_one(terms, _LANES)) for found in _convolved(case, np.abs)]
+
+
+_LANES = 8
+"""torch's libraries add up so many parts of a product beside each other."""
+
+
+def _times(values: Array | None, factor: float) -> Array | None:
+    return None if values is None else values * factor
+
+
 def _symbols(case: Case, number: int) -> str:
     setup = _setup(case)
     bias = " + {bias}" if case.has("bias") else ""
@@ -159,6 +172,13 @@ def _window_at(
 
 def _backward(case: Case, change: Callable[[Array], Array]) -> Sequence[Array | None]:
     return [_for_input(case, change), _for_weight(case, change), _for_bias(case, change)]
+
+
+def _backward_scale(case: Case) -> Sequence[Array | None]:
+    weight, g = case["weight"], case.g
+    terms = (weight.size // max(min(weight.shape[:2]), 1), g.size // max(g.shape[1], 1), 1)
+    found = _backward(case, np.abs)
+    return [_times(one, one_by_one(count, _LANES)) for one, count in zip(found, terms, strict=True)]
 
 
 def _node_link(case: Case) -> tuple[_Setup, Link, int]:
@@ -252,7 +272,7 @@ def _rule(signature: str) -> Rule:
         lambda c: _convolved(c, _as_is),
         signature,
         _sum_at,
-        scale=lambda c: _convolved(c, np.abs),
+        scale=_convolved_scale,
     )
 
 
@@ -270,6 +290,6 @@ NODES: dict[str, Rule] = {
         _node_symbols,
         lambda c: _backward(c, _as_is),
         element=_node_at,
-        scale=lambda c: _backward(c, np.abs),
+        scale=_backward_scale,
     ),
 }

@@ -12,7 +12,7 @@ from backprop_tui.explain.rule import Case, Index, Rule, Sum
 from backprop_tui.explain.rules import axes as ax
 from backprop_tui.explain.rules.parts import in_place, with_out
 from backprop_tui.explain.rules.reductions import gradient_at, keepdim, members, over, spread_back
-from backprop_tui.explain.rules.writing import single
+from backprop_tui.explain.rules.writing import largest, single, summand
 
 
 def _axis(case: Case, values: Array) -> int:
@@ -70,6 +70,17 @@ def _cumprod_slope(g: Array, values: Array, axis: int) -> Array:
     return np.asarray(np.moveaxis(before * rest, -1, axis).reshape(values.shape))
 
 
+def _cumprod_back_element(case: Case, number: int, index: Index) -> Sum:
+    """For every product in which this element is a factor: the gradient times the others."""
+    g, values = _so_far(case, "g", index, onwards=True).ravel(), case["self"]
+    axis = _axis(case, values)
+    own = index[axis] if index else 0
+    place = tuple(slice(None) if i == axis else one for i, one in enumerate(index))
+    row = np.where(np.arange(values[place].size) == own, 1, values[place].ravel())
+    rest = np.cumprod(row)[own:]
+    return largest(g * rest, lambda i: f"{summand(g[i])}·{summand(rest[i])}")
+
+
 def _cumprod_back(case: Case) -> list[Array | None]:
     values = case["self"]
     return [_cumprod_slope(case.g, values, _axis(case, values))]
@@ -86,6 +97,14 @@ def _differences(case: Case) -> Array:
     parts = [case.get(name) for name in ("prepend", "input", "append")]
     values = np.concatenate([part for part in parts if part is not None], axis=axis)
     return np.asarray(np.diff(values * 1, int(case["n"]), axis=axis))
+
+
+def _difference_element(case: Case, number: int, index: Index) -> str:
+    values, axis = ax.tensor(case, "input"), ax.axis_of(case["dim"], np.ndim(case["input"]))
+    if int(case["n"]) != 1 or case.has("prepend") or case.has("append"):
+        return f"difference of order {case['n']}"
+    later = tuple(one + 1 if i == axis else one for i, one in enumerate(index))
+    return f"{case.at('input', later)} − {ax.small(values.values[index], values.dtype)}"
 
 
 # -- sums of exponentials ---------------------------------------------------------------------------
@@ -108,14 +127,12 @@ def _logsumexp_scale(case: Case) -> list[Array | None]:
     return [np.asarray(size + 1)]
 
 
+def _logsum_text(case: Case, values: Array) -> Sum:
+    return ax.terms_of(ax.tensor(case, "input"), values, lambda text: f"exp {text}", "log(", ")")
+
+
 def _logsumexp_element(case: Case, number: int, index: Index) -> Sum:
-    values = members(case, index)
-    dtype = ax.tensor(case, "input").dtype
-    return (
-        ax.terms_of(ax.tensor(case, "input"), values, lambda text: f"exp {text}", "log(", ")")
-        if ("float" in dtype)
-        else ax.terms_of(ax.tensor(case, "input"), values, before="log Σ exp(", after=")")
-    )
+    return _logsum_text(case, members(case, index))
 
 
 def _logsumexp_back(case: Case) -> list[Array | None]:
@@ -160,6 +177,14 @@ def _logcumsumexp_back(case: Case) -> list[Array | None]:
     return [(np.exp(values - top) * weights).reshape(case["self"].shape)]
 
 
+def _logcumsumexp_back_element(case: Case, number: int, index: Index) -> Sum:
+    g, result = (_so_far(case, name, index, onwards=True).ravel() for name in ("g", "result"))
+    own = case["self"][index]
+    return largest(
+        g * np.exp(own - result), lambda i: f"{summand(g[i])}·exp({single(own)} − {summand(result[i])})"
+    )
+
+
 def _logcumsumexp_back_scale(case: Case) -> list[Array | None]:
     values, axis = _lifted(case["self"]), _axis(case, case["self"])
     g, result = np.abs(_lifted(case.g)), _lifted(case["result"])
@@ -189,7 +214,7 @@ OPS: dict[str, Rule] = {
         "running log Σ exp {input} along dimension {dim}",
         _logcumsumexp,
         with_out("input, dim"),
-        lambda case, number, index: f"log Σ of {_so_far(case, 'input', index).size} exponentials",
+        lambda case, number, index: _logsum_text(case, _so_far(case, "input", index)),
         scale=_logcumsumexp_scale,
     ),
 }  # fmt: skip
@@ -222,7 +247,7 @@ NODES: dict[str, Rule] = {
     "CumprodBackward": Rule(
         "Σ {g} · product of the other elements of {self}, from here on",
         _cumprod_back,
-        element=lambda case, number, index: f"Σ over {_so_far(case, 'g', index, onwards=True).size} products",
+        element=_cumprod_back_element,
         scale=_cumprod_back_scale,
     ),
     "LogsumexpBackward": Rule(
@@ -234,7 +259,7 @@ NODES: dict[str, Rule] = {
     "LogcumsumexpBackward": Rule(
         "Σ {g} · exp({self} − {result}), from here on",
         _logcumsumexp_back,
-        element=lambda case, number, index: f"Σ over {_so_far(case, 'g', index, onwards=True).size} terms",
+        element=_logcumsumexp_back_element,
         scale=_logcumsumexp_back_scale,
     ),
 }

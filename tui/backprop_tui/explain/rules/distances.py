@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from backprop_tui.explain.evidence import Array
 from backprop_tui.explain.rule import Case, Index, Rule
-from backprop_tui.explain.rules.writing import added, single, wide
+from backprop_tui.explain.rules.writing import added, one_by_one, single, wide
 
 _SMALL = "₀₁₂₃₄₅₆₇₈₉"
 
@@ -76,6 +78,20 @@ def _similarity_at(case: Case, number: int, index: Index) -> str:
     return f"({products}) / ({' · '.join(lengths)})"
 
 
+def _distance_scale(case: Case) -> Sequence[Array | None]:
+    made = distance(case["x1"], case["x2"], case["p"], case["eps"], case["keepdim"])
+    return [made * one_by_one(np.shape(case["x1"])[-1], LANES)]
+
+
+def _similarity_scale(case: Case) -> Sequence[Array | None]:
+    width = case["x1"].shape[case["dim"]] if case["x1"].ndim else 1
+    return [_similarity(case, np.abs(case["x1"] * case["x2"])) * one_by_one(width, LANES)]
+
+
+LANES = 64
+"""torch adds up so many parts of a sum beside each other."""
+
+
 def _factor(value: float) -> str:
     return f"({single(value)})" if value < 0 else single(value)
 
@@ -86,13 +102,14 @@ OPS: dict[str, Rule] = {
         lambda c: [distance(c["x1"], c["x2"], c["p"], c["eps"], c["keepdim"])],
         "x1, x2, p=2.0, eps=1e-6, keepdim=False",
         _distance_at,
+        scale=_distance_scale,
     ),
     "cosine_similarity": Rule(
         "Σ {x1}·{x2} / (‖{x1}‖ · ‖{x2}‖)",
         lambda c: [_similarity(c, c["x1"] * c["x2"])],
         "x1, x2, dim=1, eps=1e-8",
         _similarity_at,
-        scale=lambda c: [_similarity(c, np.abs(c["x1"] * c["x2"]))],
+        scale=_similarity_scale,
     ),
 }
 

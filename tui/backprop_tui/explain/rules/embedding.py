@@ -9,7 +9,16 @@ import numpy as np
 from backprop_tui.explain.evidence import Array
 from backprop_tui.explain.rule import Case, Index, Rule, Sum, bracketed, number_text
 from backprop_tui.explain.rules.scaling import shrunk
-from backprop_tui.explain.rules.writing import largest, one_of, signed, single, some, summand, wide
+from backprop_tui.explain.rules.writing import (
+    largest,
+    one_by_one,
+    one_of,
+    signed,
+    single,
+    some,
+    summand,
+    wide,
+)
 
 
 def _table(case: Case) -> Array:
@@ -64,6 +73,15 @@ def _rows_added(case: Case, g: Array) -> Array:
     if row is not None:
         found[row] = 0
     return found
+
+
+def _send_scale(case: Case) -> Sequence[Array | None]:
+    return [_rows_added(case, np.abs(case.g)) * _often(case)]
+
+
+def _often(case: Case) -> float:
+    """torch adds up one by one what goes to the same row."""
+    return one_by_one(int(np.bincount(case["indices"].ravel()).max(initial=0)))
 
 
 def _send_at(case: Case, number: int, index: Index) -> Sum | str:
@@ -196,6 +214,11 @@ def _bag_factors(case: Case) -> Array | None:
     return found
 
 
+def _bag_scale(case: Case) -> Sequence[Array | None]:
+    found = _bag_weight(case, np.abs(case.g))
+    return [None if found is None else np.abs(found) * _often(case), None]
+
+
 def _bag_back_symbols(case: Case, number: int) -> str:
     if number:
         return "Σ {g} of the bag · row of {weight}"
@@ -237,19 +260,17 @@ OPS: dict[str, Rule] = {
         lambda c: [_bagged(c, np.asarray)],
         _BAG,
         _bag_at,
-        scale=lambda c: [_bagged(c, np.abs)],
+        scale=lambda c: [_bagged(c, np.abs) * one_by_one(c["input"].size)],
     ),
 }
 
 NODES: dict[str, Rule] = {
     # tools/autograd/derivatives.yaml: embedding, _embedding_bag
-    "EmbeddingBackward": Rule(
-        _send_symbols, _send, element=_send_at, scale=lambda c: [_rows_added(c, np.abs(c.g))]
-    ),
+    "EmbeddingBackward": Rule(_send_symbols, _send, element=_send_at, scale=_send_scale),
     "EmbeddingBagBackward": Rule(
         _bag_back_symbols,
         _bag_backward,
         element=_bag_back_at,
-        scale=lambda c: [_bag_weight(c, np.abs(c.g)), None],
+        scale=_bag_scale,
     ),
 }

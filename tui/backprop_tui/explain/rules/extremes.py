@@ -42,13 +42,13 @@ def _values(case: Case) -> Array:
 
 def _binary(case: Case) -> bool:
     """``torch.max(x, y)``: the larger of two, element by element."""
-    return isinstance(case.operands.get("dim"), Tensor) or case.has("other")
+    return isinstance(case.operands["other"], Tensor)
 
 
-def _paired(case: Case) -> Case:
-    return Case(
-        case.evidence, {**case.operands, "other": case.operands.get("other", case.operands.get("dim"))}
-    )
+def _along_one(case: Case) -> Case:
+    """``torch.max(x, 1)``: the second argument is a dimension."""
+    dim = case.operands["dim"] if case.has("dim") else case.operands["other"]
+    return Case(case.evidence, {**case.operands, "dim": dim})
 
 
 def _shaped(case: Case, found: Array, axis: int) -> Array:
@@ -74,7 +74,7 @@ def _listed(case: Case, word: str, index: Index) -> str:
     """``max(0.1, 0.7, 0.2)``: the elements among which one is chosen."""
     owner = ax.tensor(case, "input")
     values = members(case, index).ravel()
-    shown = ", ".join(ax.small(value, owner.dtype) for value in values[:6])
+    shown = ", ".join(ax.digits(value, owner.dtype) for value in values[:6])
     return f"{word}({shown}{f', {values.size - 6:,} more' if values.size > 6 else ''})"
 
 
@@ -83,20 +83,20 @@ def _extreme_rule(word: str, reduce: Reduce, arg: Reduce, two: Rule) -> Rule:
 
     def symbols(case: Case, number: int) -> str:
         if _binary(case):
-            return f"{word}({{input}}, {{other}})".replace(
-                "{other}", "{other}" if case.has("other") else "{dim}"
-            )
-        return (f"index of the {word} of {{input}}" if number else f"{word} {{input}}") + over(case)
+            return f"{word}({{input}}, {{other}})"
+        return (f"index of the {word} of {{input}}" if number else f"{word} {{input}}") + over(
+            _along_one(case)
+        )
 
     def evaluate(case: Case) -> list[Array | None]:
-        return list(two.evaluate(_paired(case))) if _binary(case) else _extreme(case, reduce, arg)
+        return list(two.evaluate(case)) if _binary(case) else _extreme(_along_one(case), reduce, arg)
 
     def element(case: Case, number: int, index: Index) -> str:
         if _binary(case):
-            return f"{word}({case.at('input', index)}, {_paired(case).at('other', index)})"
-        return _listed(case, f"index of the {word} of " if number else word, index)
+            return f"{word}({case.at('input', index)}, {case.at('other', index)})"
+        return _listed(_along_one(case), f"index of the {word} of " if number else word, index)
 
-    return Rule(symbols, evaluate, f"{with_out('input, dim=None, keepdim=False')} | input, other", element)
+    return Rule(symbols, evaluate, "input, other=None, keepdim=False, *, dim=None, out=None", element)
 
 
 def _plain_rule(word: str, reduce: Reduce) -> Rule:
@@ -185,6 +185,11 @@ def _topk(case: Case) -> list[Array | None]:
     if not case.get("sorted", True):
         return [None, None]
     return [values.reshape(shape), _chosen(case, 1, values, axis, order).reshape(shape)]
+
+
+def _topk_text(case: Case, number: int) -> str:
+    which = "largest" if case.get("largest", True) else "smallest"
+    return f"{'indices of ' if number else ''}the {{k}} {which} of {{input}}" + over(case)
 
 
 def _one_of_sorted(case: Case, position: Array) -> list[Array | None]:
@@ -407,7 +412,7 @@ def _row_text(case: Case, index: Index) -> str:
         after = index[axis + 1 :] if len(index) == rank else index[axis:]
         place: tuple[Any, ...] = (*index[:axis], slice(None), *after)
         row = owner.values[place]
-    shown = ", ".join(ax.small(value, owner.dtype) for value in row[:6])
+    shown = ", ".join(ax.digits(value, owner.dtype) for value in row[:6])
     return f"among {shown}{f', {row.size - 6:,} more' if row.size > 6 else ''}"
 
 
@@ -435,8 +440,8 @@ OPS: dict[str, Rule] = {
     "msort": _order_rule(("{input} in order", ""), _msort, "input, dim=0"),
     "argsort": Rule("indices of {input} in order", _argsort, "input, dim=-1, descending=False, stable=False",
                     lambda case, number, index: _row_text(case, index), random=_taken),
-    "topk": _order_rule(("the {k} most extreme of {input}", "their indices"), _topk,
-                        "input, k, dim=-1, largest=True, sorted=True"),
+    "topk": Rule(_topk_text, _topk, with_out("input, k, dim=-1, largest=True, sorted=True"), _order_element,
+                 random=_taken),
     "kthvalue": _order_rule(("number {k} of {input} in order", "its index"), _kthvalue,
                             "input, k, dim=-1, keepdim=False"),
     "median": _order_rule(("median of {input}", "its index"), lambda case: _middle(case, skip=False),

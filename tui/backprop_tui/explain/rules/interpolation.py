@@ -9,7 +9,7 @@ import numpy as np
 
 from backprop_tui.explain.evidence import Array
 from backprop_tui.explain.rule import Case, Index, Rule, Sum
-from backprop_tui.explain.rules.resampling import Axis, adaptive_axis, resampled, turned, weighted
+from backprop_tui.explain.rules.resampling import Axis, adaptive_axis, resampled, sizes, turned, weighted
 
 _SHARPNESS = -0.75
 """The free parameter of cubic convolution (Keys 1981), as torch has it."""
@@ -75,16 +75,16 @@ _KINDS = {"linear": "linear", "bilinear": "linear", "trilinear": "linear", "bicu
 
 def _axes(case: Case) -> list[Axis]:
     given, result = case.operands["input"], case.result(0)
-    sizes = given.shape[2:]
+    places = given.shape[2:]
     outs = () if result is None else result.shape[2:]
     scales = case.get("scale_factor") if not case.get("recompute_scale_factor") else None
     if not isinstance(scales, (list, tuple)):
-        scales = (scales,) * len(sizes)
+        scales = (scales,) * len(places)
     mode = _KINDS.get(case["mode"], case["mode"])
     corners = bool(case.get("align_corners", False))
     return [
         _axis(mode, size, out, scale, corners, given.dtype)
-        for size, out, scale in zip(sizes, outs, scales, strict=True)
+        for size, out, scale in zip(places, outs, scales, strict=True)
     ]
 
 
@@ -94,11 +94,7 @@ def _evaluate(case: Case) -> Sequence[Array | None]:
 
 
 def _scale(case: Case) -> Sequence[Array | None]:
-    return [None] if case.get("antialias") else [resampled(np.abs(case["input"]), _absolute(_axes(case)))]
-
-
-def _absolute(axes: Sequence[Axis]) -> list[Axis]:
-    return [Axis(axis.size, axis.index, np.abs(axis.weight)) for axis in axes]
+    return [None] if case.get("antialias") else [sizes(case["input"], _axes(case))]
 
 
 def _symbols(case: Case, number: int) -> str:
@@ -120,18 +116,18 @@ def _node(mode: str, count: int) -> Rule:
 
     def axes(case: Case) -> list[Axis]:
         result = case.result(0)
-        sizes = () if result is None else result.shape[2:]
+        places = () if result is None else result.shape[2:]
         names = ("scales",) if count == 1 else ("scales_d", "scales_h", "scales_w")[-count:]
         corners = bool(case.get("align_corners", False))
         dtype = case.operands["g"].dtype
-        options = zip(sizes, case.g.shape[2:], names, strict=True)
+        options = zip(places, case.g.shape[2:], names, strict=True)
         return turned([_axis(mode, size, out, case.get(name), corners, dtype) for size, out, name in options])
 
     return Rule(
         "Σ {g} · weight of this element in each result",
         lambda c: [resampled(c.g, axes(c))],
         element=lambda c, number, index: weighted(c.operands["g"], axes(c), index),
-        scale=lambda c: [resampled(np.abs(c.g), _absolute(axes(c)))],
+        scale=lambda c: [sizes(c.g, axes(c))],
     )
 
 

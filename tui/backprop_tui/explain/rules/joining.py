@@ -30,8 +30,12 @@ def _tensors(case: Case) -> list[Tensor]:
 
 def _named(case: Case) -> str:
     tensors = _tensors(case)
-    names = [one.name or one.label or "…" for one in tensors[:6]]
+    names = [_name(one, i) for i, one in enumerate(tensors[:6])]
     return ", ".join(names) + (f", {len(tensors) - 6} more" if len(tensors) > 6 else "")
+
+
+def _name(tensor: Tensor, number: int) -> str:
+    return tensor.name or tensor.label or f"tensor {number}"
 
 
 def _joined(word: str, join: Join) -> Rule:
@@ -42,10 +46,11 @@ def _joined(word: str, join: Join) -> Rule:
         tensors = _tensors(case)
         owners = [np.full(one.shape, i) for i, one in enumerate(tensors)]
         places = [np.arange(one.values.size).reshape(one.shape) for one in tensors]
-        owner = tensors[int(join(case, owners)[index])]
+        which = int(join(case, owners)[index])
+        owner = tensors[which]
         own = np.unravel_index(int(join(case, places)[index]), owner.shape) if owner.shape else ()
-        digits = ax.small(owner.values[own], owner.dtype)
-        return f"{digits} (element {at(tuple(int(i) for i in own))} of {owner.name or owner.label or 'one'})"
+        digits = ax.digits(owner.values[own], owner.dtype)
+        return f"{digits} (element {at(tuple(int(i) for i in own))} of {_name(owner, which)})"
 
     return Rule(
         lambda case, number: f"{word} of {_named(case)}" + _along(case),
@@ -147,7 +152,7 @@ def _cat_back_element(case: Case, number: int, index: Index) -> str:
     axis = ax.axis_of(case["dim"], g.values.ndim)
     begin = 0 if part is None else part[0]
     place = tuple(one + begin if i == axis else one for i, one in enumerate(index))
-    return ax.small(g.values[place], g.dtype)
+    return ax.digits(g.values[place], g.dtype)
 
 
 def _stack_back(case: Case) -> list[Array | None]:
@@ -161,7 +166,7 @@ def _stack_back_element(case: Case, number: int, index: Index) -> str:
     g = ax.tensor(case, "g")
     axis = ax.axis_of(case["dim"], g.values.ndim)
     place = (*index[:axis], number, *index[axis:])
-    return ax.small(g.values[place], g.dtype)
+    return ax.digits(g.values[place], g.dtype)
 
 
 # -- apart ----------------------------------------------------------------------------------------
@@ -236,8 +241,7 @@ def _with_dimensions(case: Case) -> list[Array | None]:
 
 
 def _pick_text(case: Case, number: int) -> str:
-    tensor = _tensors(case)[number]
-    return f"{tensor.name or tensor.label or f'tensor {number}'} repeated"
+    return f"{_name(_tensors(case)[number], number)} repeated"
 
 
 _ONE_BY_ONE: dict[str, Any] = {

@@ -8,9 +8,19 @@ import numpy as np
 
 from backprop_tui.explain.evidence import Array
 from backprop_tui.explain.rule import Case, Index, Rule, Sum
-from backprop_tui.explain.rules.distances import distance, distance_symbols
+from backprop_tui.explain.rules.distances import LANES, distance, distance_symbols
 from backprop_tui.explain.rules.reducing import MEAN, SIZES, Loss, Slope, reduction, slopes
-from backprop_tui.explain.rules.writing import added, filled, largest, over, single, some, summand, wide
+from backprop_tui.explain.rules.writing import (
+    added,
+    filled,
+    largest,
+    one_by_one,
+    over,
+    single,
+    some,
+    summand,
+    wide,
+)
 
 _LOG_LARGEST = {"float32": 88.722839, "float64": 709.782712, "float16": 11.089866, "bfloat16": 88.722839}
 """The exponential of more is not finite."""
@@ -175,7 +185,9 @@ def _classes_slope_scale(case: Case) -> Sequence[Array | None]:
     x, target = _rows(case)
     size = np.ones(x.shape) if case["p"] == 1 else 2 * (abs(case["margin"]) + 2 * np.abs(x).max())
     each = np.abs(size * _target_weights(case) / x.shape[1]) * np.ones(x.shape)
-    np.put_along_axis(each, target, each.sum(axis=1, keepdims=True), 1)
+    # torch adds them up one by one, and each addition rounds the sum so far.
+    added_up = each.sum(axis=1, keepdims=True) * one_by_one(x.shape[1])
+    np.put_along_axis(each, target, added_up, 1)
     return [np.abs(_sent(case, each))]
 
 
@@ -355,7 +367,7 @@ def _triplet_terms(case: Case) -> Array:
 
 def _triplet_sizes(case: Case) -> Array:
     near, far = _distances(case) or (np.zeros(()), np.zeros(()))
-    return np.asarray(near + far + abs(case["margin"]))
+    return np.asarray((near + far) * one_by_one(case["anchor"].shape[-1], LANES) + abs(case["margin"]))
 
 
 def _triplet_symbols(case: Case) -> str:

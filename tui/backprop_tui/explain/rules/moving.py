@@ -64,9 +64,8 @@ def moved(
         if position < 0:
             return f"{fill(case)} (filled in)"
         own = place(position, owner.shape)
-        return (
-            f"{ax.small(owner.values[own], owner.dtype)} (element {at(own)})" if own else case.at("input", ())
-        )
+        found_there = ax.digits(owner.values[own], owner.dtype)
+        return f"{found_there} (element {at(own)})" if own else found_there
 
     return Rule(symbols, evaluate, signature, element, note)
 
@@ -113,6 +112,8 @@ def meeting(gradients: Sequence[tuple[Tensor, Array]]) -> Sum | str:
     if not values.size:
         return "0 (this element was not taken)"
     dtype = gradients[0][0].dtype
+    if values.size == 1:
+        return ax.digits(values[0], dtype)
     return ax.terms_of(Tensor(values, dtype), values)
 
 
@@ -129,6 +130,6 @@ def picked(evaluate: Callable[[Case], Sequence[Array | None]], name: str) -> Ele
     def element(case: Case, number: int, index: Index) -> str:
         found = evaluate(case)[number]
         assert found is not None
-        return ax.small(found[index], ax.tensor(case, name).dtype)
+        return ax.digits(found[index], ax.tensor(case, name).dtype)
 
     return element

@@ -16,6 +16,7 @@ from backprop_tui.explain.rules.resampling import (
     adaptive_axis,
     average_axis,
     resampled,
+    sizes,
     turned,
     weighted,
     window_axis,
@@ -100,7 +101,7 @@ class _Mean:
             lambda c: [resampled(c["input"], self.axes(c))],
             signature,
             lambda c, number, index: weighted(c.operands["input"], self.axes(c), index),
-            scale=lambda c: [resampled(np.abs(c["input"]), self.axes(c))],
+            scale=lambda c: [sizes(c["input"], self.axes(c))],
         )
 
     def shared(self, case: Case) -> str:
@@ -115,7 +116,7 @@ class _Mean:
             lambda c, number: f"Σ {{g}}{self.shared(c)} of the {self.words(c)} that hold this element",
             lambda c: [resampled(c.g, turned(self.axes(c)))],
             element=lambda c, number, index: weighted(c.operands["g"], turned(self.axes(c)), index),
-            scale=lambda c: [resampled(np.abs(c.g), turned(self.axes(c)))],
+            scale=lambda c: [sizes(c.g, turned(self.axes(c)))],
         )
 
 

@@ -17,6 +17,7 @@ from backprop_tui.explain.rule import Case, Index, Rule, Sum, bracketed, number_
 from backprop_tui.explain.rules import axes as ax
 from backprop_tui.explain.rules.parts import Part, node
 from backprop_tui.explain.rules.products import factor, pairs, row_and_column
+from backprop_tui.explain.rules.writing import largest, summand
 
 
 @dataclass(frozen=True)
@@ -221,6 +222,23 @@ def _one_of_three(case: Case, number: int, arrays: list[Array | None], size: boo
     return np.asarray(found.reshape([whole[letter] for letter in kept]) * lost)
 
 
+def _trilinear_element(case: Case, number: int, index: Index) -> Sum:
+    """The products of three, over the places that were summed."""
+    rest = [name for n, name in enumerate(("i1", "i2", "i3")) if n != number]
+    arrays = [_unsqueezed(case["g"], case["sumdim"])]
+    arrays += [_unsqueezed(case[name], case[f"expand{name[1]}"]) for name in rest]
+    gone = ax.numbers(case[f"expand{number + 1}"])
+    place: list[Any] = list(index)
+    for axis in sorted(gone):
+        place.insert(axis, slice(None))
+    lines = [line[tuple(place)].ravel() for line in np.broadcast_arrays(*arrays)]
+    dtypes = [ax.tensor(case, name).dtype for name in ("g", *rest)]
+    return largest(
+        np.prod(lines, axis=0),
+        lambda i: "·".join(ax.small(line[i], dtype) for line, dtype in zip(lines, dtypes, strict=True)),
+    )
+
+
 _CDIST_TEXT = ("Σ {g} · ∂‖{x1} − {x2}‖/∂{x1}", "Σ {g} · ∂‖{x1} − {x2}‖/∂{x2}")
 
 
@@ -246,9 +264,13 @@ def _cdist(case: Case, size: bool = False) -> list[Array | None]:
     return [slopes.sum(axis=-2), (slopes if size else -slopes).sum(axis=-3)]
 
 
-def _cdist_element(case: Case, number: int, index: Index) -> str:
-    many = case["x2" if number == 0 else "x1"].shape[-2]
-    return f"Σ over {many} distances"
+def _cdist_element(case: Case, number: int, index: Index) -> Sum:
+    """One term for every point on the other side."""
+    slopes = _cdist_slopes(case) * (1 if number == 0 else -1)
+    rows = np.take(slopes, index[-2], axis=-3 if number == 0 else -2)
+    place: tuple[Any, ...] = (*index[:-2], slice(None), index[-1])
+    row = rows[place]
+    return largest(row, lambda i: summand(row[i]))
 
 
 def _cross(a: Array, b: Array, dim: int) -> Array:
@@ -281,7 +303,7 @@ NODES: dict[str, Rule] = {
     "TrilinearBackward": Rule(
         ("Σ {g}·{i2}·{i3}", "Σ {g}·{i1}·{i3}", "Σ {g}·{i1}·{i2}"),
         _trilinear,
-        element=lambda case, number, index: "Σ of products of three",
+        element=_trilinear_element,
         scale=lambda case: _trilinear(case, True),
     ),
     "CdistBackward": Rule(_CDIST_TEXT, _cdist, element=_cdist_element, scale=lambda case: _cdist(case, True)),

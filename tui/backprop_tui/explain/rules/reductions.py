@@ -112,8 +112,8 @@ def _share(case: Case) -> tuple[str, float]:
     """What each element gets of the gradient: how it is written, and as a factor."""
     if case.evidence.name.startswith("Mean"):
         many = ax.count(_sizes(case), _reduced_axes(case))
-        return f"{{g}} / {many}", 1 / many if many else np.nan
-    return "{g}", 1.0
+        return f"{{g}} / {many} for each element", 1 / many if many else np.nan
+    return "{g} for each element", 1.0
 
 
 def _shared(case: Case) -> list[Array | None]:
@@ -131,7 +131,7 @@ def gradient_at(case: Case, index: Index, shape: tuple[int, ...], axes: tuple[in
 
 def _shared_element(case: Case, number: int, index: Index) -> str:
     digits = gradient_at(case, index, _sizes(case), _reduced_axes(case))
-    return _share(case)[0].replace("{g}", digits)
+    return _share(case)[0].replace("{g}", digits).removesuffix(" for each element")
 
 
 _SHARED = Rule(lambda case, number: _share(case)[0], _shared, element=_shared_element)

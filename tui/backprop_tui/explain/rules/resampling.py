@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from math import prod
 
 import numpy as np
 
 from backprop_tui.explain.evidence import Array, Tensor
 from backprop_tui.explain.rule import Index, Sum, bracketed, number_text
-from backprop_tui.explain.rules.writing import largest, one_of, single
+from backprop_tui.explain.rules.writing import largest, one_by_one, one_of, single
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,12 @@ def resampled(values: Array, axes: Sequence[Axis]) -> Array:
         taken = np.where(axis.weight != 0, moved[..., axis.index] * axis.weight, 0)
         values = np.moveaxis(taken.sum(axis=-1), -1, dim)
     return values
+
+
+def sizes(values: Array, axes: Sequence[Axis]) -> Array:
+    """What the sums' rounding is relative to."""
+    plain = [Axis(axis.size, axis.index, np.abs(axis.weight)) for axis in axes]
+    return resampled(np.abs(values), plain) * one_by_one(prod(axis.index.shape[1] for axis in axes))
 
 
 def turned(axes: Sequence[Axis]) -> list[Axis]:

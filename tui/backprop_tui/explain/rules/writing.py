@@ -72,6 +72,15 @@ def added(values: Array, text: Callable[[int], str], most: int = 4) -> str:
     return " + ".join(text(int(i)) for i in chosen) + more
 
 
+def one_by_one(count: int, lanes: int = 1) -> float:
+    """How much more rounding there is in a sum whose terms are added one after the other.
+
+    Each addition rounds the sum so far, on average half of the whole, by up to half an epsilon.
+    ``lanes``: so many such sums run beside each other and are added in the end.
+    """
+    return 1 + count / (64 * lanes)
+
+
 def signed(value: int) -> int:
     """A whole number that torch shows as 64 bits without a sign: -1 arrives as 2**64 - 1."""
     return value - 2**64 if value >= 2**63 else value

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from backprop_tui.explain.explanation import Explanation
     from backprop_tui.explain.steps import Line, Split
 
-VERDICTS = {"✓": "good", "✗": "bad", "?": "warn"}
+VERDICTS = {"✓": "good", "✗": "bad", "?": "warn", "": ""}
 
 
 def why(explanations: Sequence[Explanation], width: int, notes: bool = True) -> list[Pieces]:

@@ -1,0 +1,37 @@
+"""Taking numbers down must not change what the script does."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from backprop_tui.debuggee.evidence import saved_of
+from backprop_tui.explain.explanation import explain
+from explain.observing import call
+
+
+def test_saved_tensors_that_a_hook_keeps_are_not_read() -> None:
+    x = torch.ones(3, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: "packed", lambda packed: pytest.fail(packed)):
+        node = x.exp().grad_fn
+    with pytest.raises(LookupError, match="hook"):
+        saved_of(node)
+
+
+def test_activation_checkpointing_still_works() -> None:
+    x = torch.ones(3, requires_grad=True)
+    y = checkpoint(lambda t: t.exp() * 2, x, use_reentrant=False)
+    assert y.grad_fn is not None
+    ((inner, _), *_) = y.grad_fn.next_functions
+    with pytest.raises(LookupError, match="activation checkpointing"):
+        saved_of(inner)
+    y.sum().backward()
+    assert x.grad is not None
+
+
+def test_memory_as_it_was_found_is_not_called_unexplained() -> None:
+    evidence, _ = call("empty", lambda: torch.empty(2))
+    (shown,) = explain(evidence)
+    assert shown.check is None
+    assert "no rule" not in shown.symbols
