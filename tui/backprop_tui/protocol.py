@@ -57,6 +57,13 @@ class StateChange(TypedDict):
     after: Any
 
 
+class LeftOut(TypedDict):
+    """A parameter that was passed over. It may have no name: perhaps no variable leads to it."""
+
+    name: str | None
+    shape: list[int]
+
+
 class Record(TypedDict, total=False):
     """One operation. A completed one has its results; the next one only what it will read."""
 
@@ -99,6 +106,22 @@ class Record(TypedDict, total=False):
     lr_after: list[Any]
     value: Any
     """loss, backward: the value of the loss."""
+    training: bool
+    """forward, module: whether the module is in training mode."""
+    no_grad: bool
+    """True where gradients are disabled; absent where they are not."""
+    settings: dict[str, Any]
+    """op, loss: what was asked for by keyword (training, p, reduction, max_norm, clip_value), if anything.
+    step: weight_decay and the like, one value per parameter group. schedule: T_max, total_steps."""
+    skipped: list[LeftOut]
+    """step: its parameters that require a gradient and have none (``.grad`` is None)."""
+    unowned: list[LeftOut]
+    """backward: parameters that got a gradient and are in no optimizer, if the script has any."""
+    callers: list[int]
+    """backward: the script's lines that lead to the call, innermost first."""
+    text: str
+    """warning: its message. A record of a warning (kind ``warning``, name: its category) is no operation:
+    its time is that of the operation during which, or before which, it was given."""
 
 
 class ParameterRow(TypedDict, total=False):

@@ -17,7 +17,7 @@ from backprop_tui.debuggee import private
 from backprop_tui.debuggee.changes.wrapping import transparent
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.observer import Observer, address_of
-from backprop_tui.debuggee.op import Op
+from backprop_tui.debuggee.op import Op, OwnFunction
 from backprop_tui.protocol import OPERATION, PHASE
 
 
@@ -102,6 +102,7 @@ class Backward:
         op = engine.begin(PHASE if self._depth == 1 else OPERATION, "backward", name, list(t_outputs))
         hooks = Hooks(engine, engine.recording or engine.gate.armed, bool(args[1:2] != (False,)))
         hooks.install(t_outputs)
+        op.leaves = hooks.leaves
         if self._depth == 1:
             self.observer.leaves = {address_of(leaf): leaf for leaf in hooks.leaves}
         try:
@@ -137,7 +138,7 @@ class Backward:
         def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
             if not engine.observing or not engine.ours() or not self.observer.stacked:
                 return original(cls, *args, **kwargs)
-            op = engine.begin(OPERATION, "op", cls.__name__, (args, kwargs))
+            op = engine.begin(OPERATION, "op", cls.__name__, OwnFunction((args, kwargs)))
             try:
                 result = original(cls, *args, **kwargs)
             except BaseException as error:
@@ -232,6 +233,8 @@ class Hooks:
 
 def _reachable(roots: Any) -> list[Any]:
     """Every autograd node from the roots down, each once."""
+    # autograd itself will say that a root does not require a gradient
+    roots = [root for root in roots if not isinstance(root, torch.Tensor) or root.requires_grad]
     stack = [root if not isinstance(root, torch.Tensor) else private.gradient_node(root) for root in roots]
     stack = [getattr(node, "node", node) for node in stack]
     seen: set[Any] = set()

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import torch.utils.data
 
-from backprop_tui.debuggee import private, warn
+from backprop_tui.debuggee import clipping, private, warn
 from backprop_tui.debuggee.altering import Alterations
 from backprop_tui.debuggee.backward import Backward
 from backprop_tui.debuggee.changes import ChangeError, Changes
@@ -30,7 +30,7 @@ from backprop_tui.debuggee.probe import Probe
 from backprop_tui.debuggee.runner import Outcome, Program, run
 from backprop_tui.debuggee.serve import Server
 from backprop_tui.debuggee.steps import Steps
-from backprop_tui.protocol import LEVELS, Record
+from backprop_tui.protocol import KERNEL, Record
 
 PAUSE_SIGNAL = signal.SIGRTMIN + 5 if hasattr(signal, "SIGRTMIN") else signal.SIGUSR2
 
@@ -66,17 +66,19 @@ class Debuggee:
         private.keep_fast_path()
         private.keep_l1_weight()
         private.name_no_ranges_while(lambda: self.engine.observing)
-        warn.install()
+        warn.install(self.engine.warned)
         self.engine.quiet += 1
         Backward(self.engine, self.observer).install()
         install(self.registry)
         Steps(self.engine, self.observer, self.changes).install()
+        clipping.install(self.engine)
         keep_in_process(self.server.note)
         if self.setting["capture"]:  # a trace never comes back to the root
             with self.registry.paused():
                 _warm_up()
         self.engine.quiet -= 1
         self.engine.has_optimizer = lambda: bool(self.registry.optimizers())
+        self.engine.recorder.optimizers = self.registry.optimizers
         self.server.commands.update(self._commands())
         self.server.changes_made = lambda: self.alterations.made
         self.alterations.describe_next = self.server.describe_next
@@ -158,15 +160,15 @@ class Debuggee:
         self._end(outcome)
 
     def _trace(self, trace: dict[str, Any]) -> None:
-        """Send each record as soon as its operation completed."""
+        """Send each record as soon as its operation completed; notices need them whatever is printed."""
         engine, channel = self.engine, self.checkpoints.channel
-        wanted = LEVELS[: LEVELS.index(trace["level"]) + 1]
+        kernels = trace["level"] == KERNEL
         engine.recorder.limit = trace["values"]
         engine.recorder.full = True
         engine.witness.wanted = trace["explain"]
 
         def send(record: Record, evidence: Any) -> None:
-            if record["level"] in wanted:
+            if kernels or record["level"] != KERNEL:
                 message = {"type": "record", "record": record}
                 channel.send(message if evidence is None else {**message, "evidence": evidence})
 

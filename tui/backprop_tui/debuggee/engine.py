@@ -19,7 +19,7 @@ from backprop_tui.debuggee.names import Names
 from backprop_tui.debuggee.op import Op
 from backprop_tui.debuggee.recorder import Recorder
 from backprop_tui.debuggee.witness import Witness
-from backprop_tui.protocol import KERNEL, PHASE, Record
+from backprop_tui.protocol import KERNEL, OPERATION, PHASE, Record
 
 _OF_TORCH = frozenset({"node", "accumulate", "kernel"})
 """Kinds of operations that begin inside another one, without a line of the script's between."""
@@ -222,6 +222,29 @@ class Engine:
             self.witness.ends(op, results)
         elif self.witness.wanted:
             self.witness.passes(results)
+
+    def warned(self, category: str, text: str, file: str, line: int) -> None:
+        """The script was shown a warning: during the innermost operation, or before the next one."""
+        if not self.recording or not self.ours():
+            return
+        clock, around = self.clock, self.open[-1] if self.open else None
+        record: Record = {
+            "time": around.time if around is not None else [clock.landmark, clock.operation],
+            "iteration": around.iteration if around is not None else clock.iteration,
+            "number": around.number if around is not None else clock.number + 1,
+            "depth": len(self.open),
+            "level": OPERATION,
+            "kind": "warning",
+            "name": category,
+            "file": file,
+            "line": line,
+            "module": around.module if around is not None else None,
+            "text": text,
+        }
+        if self.sink is not None:
+            self.sink(record, None)
+        else:
+            self.recorder.warnings.append(record)
 
     # landmarks
     def backward_done(self, roots: Any) -> None:

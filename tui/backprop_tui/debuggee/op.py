@@ -7,6 +7,10 @@ from typing import Any
 from backprop_tui.protocol import Record
 
 
+class OwnFunction(tuple[Any, ...]):
+    """(args, kwargs) of a function of the script's own: what it does runs inside it."""
+
+
 class Op:
     """An operation that has begun. ``record`` is made when the operation is recorded or stopped at.
 
@@ -21,6 +25,8 @@ class Op:
     """(args, kwargs) of a call whose ``inputs`` are something else."""
     evidence: dict[str, Any] | None = None
     """Every number that it reads and writes, if it is to be explained."""
+    leaves: Any = None
+    """backward: the leaves that it reaches. step: the parameters without a gradient when it began."""
     sequence: int = 0
     """Sequence number of autograd's next node when the operation began."""
 

@@ -143,6 +143,10 @@ def packed_by_hooks(node: Any, name: str) -> bool:
     return any(getattr(part, "unpack_hook", None) is not None for part in parts)
 
 
+OwnNode = torch.autograd.function.BackwardCFunction
+"""What the nodes of custom functions are derived from."""
+
+
 def running_node() -> Any:
     """The autograd node in whose hook this is called."""
     return torch._C._current_autograd_node()

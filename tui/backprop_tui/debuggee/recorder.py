@@ -5,11 +5,12 @@ from __future__ import annotations
 import weakref
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 
+from backprop_tui.debuggee import facts
 from backprop_tui.debuggee.describe import SMALL, describe, scalar_of, tensors_in
 from backprop_tui.debuggee.names import Names
 from backprop_tui.debuggee.op import Op
@@ -33,6 +34,10 @@ class Recorder:
         self.completed: deque[Record] = deque(maxlen=_KEPT_RECORDS)
         self.last: Record | None = None
         """The operation that completed last."""
+        self.warnings: list[Record] = []
+        """Warnings since the last message, in the form of records."""
+        self.optimizers: Callable[[], Iterable[Any]] = tuple
+        """The living optimizers of the script."""
         self._made: dict[int, tuple[weakref.ref[torch.Tensor], list[int]]] = {}
         self._origin_starts: list[int] = []
         self._origin_ops: list[tuple[int, list[int], str]] = []
@@ -108,6 +113,20 @@ class Recorder:
             record["optimizer"] = op.name if op.kind == "step" else ""
         else:
             record["inputs"] = self.tensors(getattr(op.inputs, "arguments", op.inputs), full)
+        self._add_facts(op, record)
+
+    def _add_facts(self, op: Op, record: Record) -> None:
+        """What is known of it besides tensors."""
+        if op.kind in ("op", "loss", "module", "forward"):
+            module = getattr(op.inputs, "module", None)
+            record.update(facts.of_call(op.inputs[1]) if module is None else facts.of_module(module))
+        elif op.kind == "step":
+            record.update(facts.of_step(op.inputs))
+            op.leaves = facts.without_gradient(op.inputs)
+        elif op.kind == "schedule":
+            record.update(facts.of_schedule(op.inputs))
+        elif op.kind == "backward":
+            record.update(facts.of_backward())
 
     def _begun_node(self, op: Op, record: Record, full: bool | None) -> None:
         sequence, leaf, gradients = op.inputs
@@ -155,12 +174,21 @@ class Recorder:
         elif op.kind == "schedule":
             record["last_epoch"] = getattr(op.inputs, "last_epoch", None)
             record["lr_after"] = rates_of(op.inputs.optimizer)
-        elif op.kind in ("step", "zero_grad", "backward"):
-            pass
-        else:
+        elif op.kind in ("step", "backward"):
+            self._add_left_out(op, record)
+        elif op.kind != "zero_grad":
             record["outputs"] = self.tensors(results, full)
         if op.kind in ("loss", "backward"):
             record["value"] = _scalar_result(op.inputs if op.kind == "backward" else results)
+
+    def _add_left_out(self, op: Op, record: Record) -> None:
+        """Parameters that a step or a backward pass did nothing for."""
+        name = self.names.parameter
+        if op.kind == "step":
+            record["skipped"] = facts.skipped(op.leaves, name)
+        elif op.name == "backward" and (optimizers := list(self.optimizers())):
+            record["unowned"] = facts.unowned(op.leaves or (), optimizers, name)
+        op.leaves = None
 
     def _completed_update(self, op: Op, record: Record, full: bool | None) -> None:
         leaf, optimizer = op.inputs

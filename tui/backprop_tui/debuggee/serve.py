@@ -109,6 +109,7 @@ class Server:
             message["output"] = self.checkpoints.output.marks()
         message["records"] = list(engine.recorder.completed)
         engine.recorder.completed.clear()
+        message["warnings"], engine.recorder.warnings = engine.recorder.warnings, []
         self.checkpoints.channel.send(message)
 
     def _answer(self, message: Message) -> str | None:

@@ -16,30 +16,42 @@ from backprop_tui.debuggee.frames import PACKAGE, user_frame
 _show: Callable[[Any], None] = warnings._showwarnmsg  # type: ignore[attr-defined]
 
 
-def install() -> None:
-    """Correct the place of warnings that C code blames on the function that called it: ours."""
-    warnings._showwarnmsg = _show_at_script  # type: ignore[attr-defined]
+Heard = Callable[[str, str, str, int], None]
 
 
-def _show_at_script(message: Any) -> None:
+def install(heard: Heard) -> None:
+    """Correct the place of warnings that C code blames on the function that called it: ours.
+
+    ``heard`` is told of each that is shown: category, text, file and line.
+    """
+
+    def show(message: Any) -> None:
+        if _at_script(message):
+            heard(message.category.__name__, str(message.message), message.filename, message.lineno)
+            _show(message)
+
+    warnings._showwarnmsg = show  # type: ignore[attr-defined]
+
+
+def _at_script(message: Any) -> bool:
+    """Let a message name the script's line. False if it was shown for that line before."""
     if message.filename == torch.overrides.__file__:
         frame = _caller_of_function()
     elif message.filename == FILENAME or message.filename.startswith(PACKAGE):
         frame = user_frame()
     else:
-        _show(message)
-        return
+        return True
     if frame is not None:
         if _shown_before(message, frame):
-            return
+            return False
         message.filename, message.lineno = frame.f_code.co_filename, frame.f_lineno
         message.line = None
-    _show(message)
+    return True
 
 
 def _caller_of_function() -> FrameType | None:
     """Who called the torch function that has handed its call to our mode and warns inside of it."""
-    frame: FrameType | None = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(3)
     while frame is not None and frame.f_code is not torch.overrides.handle_torch_function.__code__:
         frame = frame.f_back
     function = None if frame is None else frame.f_back

@@ -61,11 +61,13 @@ class Witness:
         self._labels.clear()
 
     def _before(self, op: Op) -> dict[str, Any] | None:
-        if op.kind in _CALLS and isinstance(op.inputs, tuple):
+        if op.kind in _CALLS and type(op.inputs) is tuple:
             args, kwargs = op.inputs
             return evidence.of_call(op.name, args, kwargs, self._known)
         if op.kind == "node":
-            return evidence.of_node(private.running_node(), op.inputs[2], self._known)
+            node = private.running_node()
+            own = isinstance(node, private.OwnNode)
+            return None if own else evidence.of_node(node, op.inputs[2], self._known)
         if op.kind == "accumulate":
             return evidence_steps.of_accumulate(op.inputs[1], op.inputs[2][0])
         if op.kind == "update" and op.call is not None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from backprop_tui.protocol import Record
 
 if TYPE_CHECKING:
     from backprop_tui.explain.explanation import Explanation
+    from backprop_tui.explain.notices.notice import Notice
 
 Index = tuple[int, ...]
 
@@ -29,3 +32,10 @@ def explained(message: Mapping[str, Any] | None, index: Index | None = None) -> 
         return (unexplained(f"{message['name']} was not checked: {reason}"),)
     except Exception as error:  # a fault in a rule must not end the session that it serves
         return (unexplained(f"the rule for {message['name']} failed: {type(error).__name__}: {error}"),)
+
+
+def noticed(records: Sequence[Record]) -> tuple[Notice, ...]:
+    """What seems to be wrong in the operations that are known."""
+    from backprop_tui.explain.notices.watch import notices_of
+
+    return tuple(notices_of(records))

@@ -277,6 +277,7 @@ class Run:
             return
         different = self.history.take(message)
         self.trail.add(message.get("records", ()))
+        self.trail.warn(message.get("warnings", ()))
         self.trail.thin()
         for note in message.get("notes", ()):
             if note not in self._told:

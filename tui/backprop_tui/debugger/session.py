@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from backprop_tui.debugger.explaining import Index, explained
+from backprop_tui.debugger.explaining import Index, explained, noticed
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.log import Entry
@@ -233,8 +233,9 @@ class Session:
         stop = self._ready()
         message = await self.run_of_script.conversation.ask("evidence")
         found = await asyncio.to_thread(explained, message, self._index_in(stop))
+        notices = noticed(self.view.records)
         if self.view.stop is stop:
-            self._publish(explanations=found)
+            self._publish(explanations=found, notices=notices)
 
     def choose(self, name: str, index: Index | None) -> None:
         """The element that the user looks at; None: the tensor as a whole."""
@@ -343,6 +344,7 @@ class Session:
             output=tuple(run.history.output),
             changes=run.log.chips(),
             explanations=(),
+            notices=tuple(notice for notice in self.view.notices if notice.time < stop.time),
             **details,
         )
         self._after_stop(stop)
@@ -355,7 +357,7 @@ class Session:
     def _explain_soon(self, stop: Stop) -> None:
         """Explain the last operation once nothing else is to be done."""
         self._stop_explaining()
-        if self.run_of_script.with_details and stop.last is not None and stop.reason != "died":
+        if self.run_of_script.with_details and self.view.records and stop.reason != "died":
             later = asyncio.get_running_loop().call_later
             self._explaining = later(_EXPLAIN_AFTER, lambda: self._task(self.explain()))
 

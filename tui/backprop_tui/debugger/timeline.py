@@ -14,6 +14,7 @@ from backprop_tui.protocol import KERNEL, Record, Time
 
 START: Time = (0, 0)
 _KEPT_RECORDS = 60_000
+_KEPT_WARNINGS = 1_000
 
 
 def time_of(record: Record) -> Time:
@@ -30,6 +31,8 @@ class Trail:
     records: dict[Time, Record] = field(default_factory=dict)
     """Completed operations, in the order of completion."""
     open: tuple[Record, ...] = ()
+    warnings: list[Record] = field(default_factory=list)
+    """What the script was warned of; these records are of no operation."""
 
     def add(self, records: Iterable[Record]) -> None:
         """Operations that completed."""
@@ -39,20 +42,30 @@ class Trail:
                 self.records.pop(time, None)
                 self.records[time] = record
 
+    def warn(self, warnings: Iterable[Record]) -> None:
+        """Warnings that the script was shown."""
+        for warning in warnings:
+            if time_of(warning) >= self.since and warning not in self.warnings:
+                self.warnings.append(warning)
+        del self.warnings[:-_KEPT_WARNINGS]
+
     def cut(self, time: Time) -> None:
         """Forget what began at or after a time."""
         self.records = {when: record for when, record in self.records.items() if when < time}
+        self.warnings = [warning for warning in self.warnings if time_of(warning) < time]
 
     def reset(self, since: Time) -> None:
         """Nothing is known any more; ``since`` is where it begins again."""
         self.since = since
         self.records = {}
+        self.warnings = []
         self.open = ()
 
     def reset_to(self, since: Time) -> None:
         """Nothing before ``since`` is known any more."""
         self.since = since
         self.records = {when: record for when, record in self.records.items() if when >= since}
+        self.warnings = [warning for warning in self.warnings if time_of(warning) >= since]
 
     def set_open(self, records: Iterable[Record]) -> None:
         """Operations that have begun: what completed of them in another future did not here."""
@@ -70,6 +83,10 @@ class Trail:
     def recent(self, iteration: int) -> tuple[Record, ...]:
         """Completed operations of an iteration and the one before it."""
         return tuple(record for record in self.records.values() if record["iteration"] >= iteration - 1)
+
+    def recent_warnings(self, iteration: int) -> tuple[Record, ...]:
+        """What the script was warned of in an iteration and the one before it."""
+        return tuple(warning for warning in self.warnings if warning["iteration"] >= iteration - 1)
 
     def length_of(self, iteration: int) -> int | None:
         """Operations in an iteration, None if it was not seen to its end."""

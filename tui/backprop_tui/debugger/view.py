@@ -13,6 +13,7 @@ from backprop_tui.protocol import LossPoint, ParameterRow, RatePoint, Record
 
 if TYPE_CHECKING:  # numpy comes with it, and the first frame does without
     from backprop_tui.explain.explanation import Explanation
+    from backprop_tui.explain.notices.notice import Notice
 
 Status = Literal["starting", "stopped", "running", "finished", "crashed", "died"]
 
@@ -139,3 +140,5 @@ class View:
     """One sentence for the user: a refusal, a warning, what was undone."""
     explanations: tuple[Explanation, ...] = ()
     """Why the results of `stop.last` are what they are; they come shortly after the stop."""
+    notices: tuple[Notice, ...] = ()
+    """What seems to be wrong in this iteration and the one before; they too come shortly after the stop."""

@@ -168,7 +168,8 @@ def _array(raw: bytes, dtype: str) -> Array:
         raise Omitted(f"a tensor is of dtype {dtype}")
     array = np.frombuffer(raw, _WIDE[dtype])
     if array.dtype.kind == "f":
-        return array.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # fresh memory may hold what looks like a signalling NaN
+            return array.astype(np.float64)
     if array.dtype.kind == "c":
         return array.astype(np.complex128)
     return array if array.dtype.kind == "b" else array.astype(np.int64)

@@ -125,7 +125,7 @@ def explained(rule: Rule, case: Case, index: Index | None = None) -> list[Explan
         torchs = case.result(number)
         if ours is not None and torchs is not None:
             scale = scales[number]
-            size = summed_to(np.abs(ours) if scale is None else scale, torchs.shape)
+            size = summed_to(np.abs(ours if scale is None else scale), torchs.shape)
             verdict = compare(torchs, summed_to(ours, torchs.shape), size)
             found.append(_explanation(rule, case, number, torchs, verdict, index, np.shape(ours)))
     return found or [_unknown(case.evidence)]

@@ -54,7 +54,8 @@ def _lerp(start: Any, end: Any, weight: Any) -> Any:
 
 FUNCTIONS: dict[str, Any] = {
     "sqrt": np.sqrt, "abs": np.absolute, "max": np.maximum, "min": np.minimum, "sign": np.sign,
-    "cos": np.cos, "floor": np.floor, "where": _where, "lerp": _lerp, "pi": math.pi, "inf": math.inf, "__builtins__": {},
+    "cos": np.cos, "floor": np.floor, "where": _where, "lerp": _lerp, "pi": math.pi, "inf": math.inf,
+    "__builtins__": {},
 }  # fmt: skip
 
 
@@ -215,8 +216,9 @@ class _Printer:
 def _expanded(start: ast.expr, end: ast.expr, weight: ast.expr) -> ast.expr:
     """``lerp(m, g, 1 - beta)`` as people write it: ``beta·m + (1 - beta)·g``."""
     rest: ast.expr = ast.BinOp(ast.Constant(1), ast.Sub(), weight)
-    if isinstance(weight, ast.BinOp) and isinstance(weight.op, ast.Sub) and isinstance(weight.left, ast.Constant):
-        rest = weight.right
+    match weight:
+        case ast.BinOp(ast.Constant(1), ast.Sub(), right):
+            rest = right
     sides = (ast.BinOp(one, ast.Mult(), other) for one, other in ((rest, start), (weight, end)))
     return ast.fix_missing_locations(ast.BinOp(next(sides), ast.Add(), next(sides)))
 

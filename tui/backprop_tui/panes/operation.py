@@ -35,7 +35,7 @@ shapes and dtypes, and one sentence on what such an operation does.
         if old is None or old.stop is not view.stop or old.toggles != view.toggles:
             self.scroll_to(y=0, animate=False)
             self._draw()
-        elif old.explanations is not view.explanations:
+        elif old.explanations is not view.explanations or old.notices != view.notices:
             self._draw()
 
     def on_resize(self) -> None:

@@ -11,6 +11,7 @@ from textual.worker import get_current_worker
 
 from backprop_tui.debugger.view import View
 from backprop_tui.panes.drawing.colour import coloured_lines
+from backprop_tui.panes.drawing.notices import marked_lines
 from backprop_tui.panes.drawing.program import Gutter, Layout, Row, draw, lay_out, place_of
 from backprop_tui.panes.drawing.text import Pieces, width_of
 from backprop_tui.panes.pieces import TextPane
@@ -157,7 +158,8 @@ The script, with the operations of this iteration under the line that runs them.
         mark = ">" if line == self._layout.here else "›" if line in self._layout.callers else " "
         breakpoints = self._view.breakpoints if self._view else frozenset()
         on_cursor = line == self.cursor and self.has_focus
-        return Gutter(digits, (self.file, line) in breakpoints, mark, line, on_cursor)
+        notice = self._view is not None and line in marked_lines(self._view, self.file)
+        return Gutter(digits, (self.file, line) in breakpoints, mark, line, on_cursor, notice)
 
     def action_move(self, by: int) -> None:
         """Move the line cursor."""

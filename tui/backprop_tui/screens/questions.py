@@ -20,6 +20,18 @@ class QuestionActions(ChangeActions):
         """What is explained of an update is the element that is looked at."""
         self.session.choose(event.choice.name, event.choice.index)
 
+    def action_notices(self) -> None:
+        """What looks like a mistake in this iteration and the one before."""
+        from backprop_tui.panes.drawing.notices import notice_lines
+        from backprop_tui.screens.report import Route
+
+        self.app.push_screen(Route("notices", notice_lines(self.view)), self._go_after)
+
+    def _go_after(self, place: tuple[int, int] | None) -> None:
+        """To where the operation has just run: that is what a notice is about."""
+        if place is not None:
+            self.commands.submit("goto", partial(self.session.goto, place[0], place[1] + 1))
+
     def action_verify(self) -> None:
         """The numeric derivative by the element chosen in the parameters pane."""
         chosen = self.chosen_element()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_tui.explain.check import EPSILON, Verdict
+from backprop_tui.explain.check import EPSILON, TINY, Verdict
 from backprop_tui.explain.evidence import Evidence, Tensor
 from backprop_tui.explain.explanation import NO, UNKNOWN, YES, Explanation
 from backprop_tui.explain.formula import NOTATION, Option, constant, numbers_of, rough, symbols_of, value_of
@@ -175,6 +175,9 @@ def _remarks(inputs: Inputs, evidence: Evidence, final: Mapping[str, Any], place
     for remark in inputs.update.remarks:
         if value_of(remark.when, plain):
             yield remark.text
+    eps = inputs.options.get("eps", inputs.options.get("eps1"))
+    if isinstance(eps, float) and 0 < eps < TINY[inputs.dtype] * EPSILON[inputs.dtype]:
+        yield f"ε = {constant(eps)} is 0 in {inputs.dtype}: where nothing else is in the denominator, 0/0 is nan."
     if inputs.precision != inputs.dtype:
         yield f"Some of torch's numbers here are {inputs.precision}: the step is only that precise."
 

@@ -23,7 +23,7 @@ _COMPARISONS = {np.less, np.greater, np.less_equal, np.greater_equal, np.equal, 
 
 @dataclass(frozen=True)
 class Precision:
-    """What a tensor's dtype can hold: distance of 1 to the next number, smallest normal and largest number."""
+    """What a dtype can hold: distance of 1 to the next number, smallest normal and largest number."""
 
     unit: float
     tiny: float

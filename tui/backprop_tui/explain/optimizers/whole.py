@@ -44,9 +44,8 @@ def column_mean(value: Any) -> Any:
 
 def bfloat16(values: Array) -> Array:
     """Rounded to what bfloat16 can hold (to nearest, ties to even), as float32."""
-    bits = np.asarray(values, np.float32).view(np.uint32).astype(np.uint64)
-    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
-    return rounded.astype(np.uint32).view(np.float32)
+    bits = np.asarray(values, np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).view(np.float32)
 
 
 def _float32(value: Any) -> Any:
@@ -66,7 +65,7 @@ def orthogonalised(coefficients: Sequence[float], steps: int, least: float) -> C
             return result
         # Where small singular values are blown up, rounding decides: how much, another summation tells.
         other, _ = _newton_schulz(array, None, coefficients, steps, least, NOISE)
-        error = np.abs(other - result).max(initial=0.0) + LEAST_ERROR * np.abs(result).max(initial=0.0)
+        error = 2 * np.abs(other - result).max(initial=0.0) + LEAST_ERROR * np.abs(result).max(initial=0.0)
         return Bounded(result, value.precision, error)
 
     return newton_schulz

@@ -31,7 +31,6 @@ FAMILIES = (
     "joining",
     "activations",
     "softmax",
-    "drawn",
     "foreach",
     "losses",
     "losses_binary",

@@ -120,15 +120,21 @@ def _elu_parts(case: Case) -> tuple[Part, ...]:
     def from_result(g: Array, y: Array) -> Array:
         return np.asarray(np.where(y <= 0, g * inner * (y + alpha * scale), g * scale))
 
-    def size(g: Array, y: Array) -> Array:
+    def size_of_input(g: Array, x: Array) -> Array:
+        return np.asarray(np.abs(from_input(g, x)) * (1 + np.abs(x * inner)))
+
+    def size_of_result(g: Array, y: Array) -> Array:
         return np.asarray(np.abs(g) * (np.abs(inner) * (np.abs(y) + np.abs(alpha * scale)) + scale))
 
     factor = "" if scale == 1 else f"{scale:.6g}·"
     name = _kept(case)
-    slope = "({result} + α)" if name == "result" else "α·exp({self})" if not celu else "exp({self}/α)"
+    exponential = "exp({self}/α)" if celu and alpha != 1 else "α·exp({self})"
+    slope = "({result} + α)" if name == "result" else exponential
     slope = slope.replace("α", f"{alpha:.6g}") if alpha != 1 else slope.replace("α·", "").replace("α", "1")
     text = f"{{g}} · {factor}(1 if {{{name}}} > 0, else {slope})"
-    return (Part(text, from_input if name == "self" else from_result, size, f"g {name}"),)
+    if name == "self":
+        return (Part(text, from_input, size_of_input, "g self"),)
+    return (Part(text, from_result, size_of_result, "g result"),)
 
 
 # -- with corners -----------------------------------------------------------------------------------

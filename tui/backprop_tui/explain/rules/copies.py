@@ -86,32 +86,6 @@ def _filled(signature: str) -> Rule:
     return Rule("{fill_value}", evaluate, signature)
 
 
-def _given(case: Case) -> list[Array | None]:
-    """Numbers that the script wrote; what came from elsewhere, from numpy, is not known here."""
-    data = case.operands["data"]
-    if isinstance(data, Tensor):
-        return [data.values]
-    if isinstance(data, str) or _tensors_in(data):
-        return [None]
-    torchs = case.result(0)
-    values = np.asarray(data)
-    if torchs is not None and "int" in torchs.dtype and values.dtype.kind == "f":
-        values = np.trunc(values)
-    return [values if torchs is not None and values.shape == torchs.shape else None]
-
-
-def _tensors_in(data: Any) -> bool:
-    if isinstance(data, (list, tuple)):
-        return any(_tensors_in(item) for item in data)
-    return isinstance(data, (Tensor, str))
-
-
-def _given_text(case: Case, number: int) -> str:
-    return "{data}" if isinstance(case.operands["data"], Tensor) else "the numbers given"
-
-
-_GIVEN = Rule(_given_text, _given, "data, *options, **more")
-
 # -- sequences ------------------------------------------------------------------------------------
 
 
@@ -186,7 +160,6 @@ OPS: dict[str, Rule] = {
     "copy_": _written("input, source, non_blocking=False"),
     "fill_": _written("input, value"),
     "data.__set__": _written("input, source"),
-    **_named("tensor as_tensor asarray", _GIVEN),
     "arange": Rule(
         _arange_text, _arange, "start, end=None, step=1, **more | end, **more", scale=_arange_scale
     ),

@@ -123,8 +123,9 @@ def _logsumexp(case: Case) -> list[Array | None]:
 
 
 def _logsumexp_scale(case: Case) -> list[Array | None]:
-    size = np.max(np.abs(case["input"]), axis=_axes(case, "input"), keepdims=keepdim(case), initial=0.0)
-    return [np.asarray(size + 1)]
+    size = np.abs(case["input"] * 1.0)
+    size = np.where(np.isfinite(size), size, 0)
+    return [np.asarray(np.max(size, axis=_axes(case, "input"), keepdims=keepdim(case), initial=0.0) + 1)]
 
 
 def _logsum_text(case: Case, values: Array) -> Sum:

@@ -15,7 +15,7 @@ import numpy as np
 
 from backprop_tui.explain.evidence import Array
 from backprop_tui.explain.rule import Case, Index, Rule, Sum, bracketed, element_text
-from backprop_tui.explain.rules.writing import largest, single, some, summand, wide
+from backprop_tui.explain.rules.writing import largest, one_by_one, single, some, summand, wide
 
 View = tuple[tuple[int, ...], tuple[int, ...]]
 
@@ -31,6 +31,8 @@ class Norm:
     own: Callable[[Case], bool] = lambda case: True
     """Whether mean and variance are the input's own; else they are the running ones."""
     group: str = "group"
+    lanes: int = 64
+    """torch adds up so many parts of a mean beside each other."""
 
     def mean(self, case: Case, values: Array) -> Array:
         """The mean of every group, at the place of each of its elements."""
@@ -74,7 +76,13 @@ class Norm:
     def reach(self, case: Case) -> Array:
         """What its rounding is relative to: input and mean, before one is taken from the other."""
         centre = self.moments(case)[0]
-        return np.asarray((np.abs(case["input"]) + np.abs(centre)) * self.inverse(case))
+        rounds = one_by_one(self.size(case), self.lanes)
+        shifted = (np.abs(case["input"]) + np.abs(centre) * rounds) * self.inverse(case)
+        return np.asarray(shifted + np.abs(self.normal(case)) * self.spread(case))
+
+    def spread(self, case: Case) -> float:
+        """How much more rounding there is in the variance: its terms' roundings go either way."""
+        return 1 + math.sqrt(self.size(case)) / (16 * self.lanes)
 
     # --- forwards
 
@@ -176,7 +184,7 @@ class Norm:
             rest = self.mean(case, g) + np.abs(self.normal(case)) * self.mean(case, g * reach)
             spread = reach * self.mean(case, g * np.abs(self.normal(case)))
             whole = whole + (rest + spread) * self.inverse(case)
-        return [whole, *self._for_weights(case, np.abs(case.g), reach)]
+        return [whole * self.spread(case), *self._for_weights(case, np.abs(case.g), reach)]
 
     def node_symbols(self, case: Case, number: int) -> str:
         if number:
@@ -261,7 +269,9 @@ def _grouped(case: Case) -> View:
     return viewed, tuple(range(2, len(viewed)))
 
 
-_BATCH = Norm(_channels, own=lambda c: bool(c["training"]) or not c.has("running_mean"), group="channel")
+_BATCH = Norm(
+    _channels, own=lambda c: bool(c["training"]) or not c.has("running_mean"), group="channel", lanes=1
+)
 _INSTANCE = Norm(_single_channels, own=lambda c: bool(c["use_input_stats"]), group="sample's channel")
 _GROUP = Norm(_grouped)
 _LAYER = Norm(_last, channels=False, group="sample")

@@ -9,9 +9,9 @@ import numpy as np
 from backprop_tui.explain.check import EPSILON
 from backprop_tui.explain.evidence import Array
 from backprop_tui.explain.rule import Case, Index, Rule, bracketed, element_text
-from backprop_tui.explain.rules.distances import index_of, norm
+from backprop_tui.explain.rules.distances import LANES, index_of, norm
 from backprop_tui.explain.rules.resampling import average_axis, resampled
-from backprop_tui.explain.rules.writing import single, some, wide
+from backprop_tui.explain.rules.writing import one_by_one, single, some, wide
 
 # --- root mean square (Zhang and Sennrich 2019)
 
@@ -68,6 +68,11 @@ def _unit_symbols(case: Case, number: int) -> str:
 def _unit_at(case: Case, number: int, index: Index) -> str:
     length = np.broadcast_to(_length(case), case["input"].shape)[index]
     return f"{case.at('input', index)}/{single(max(length, case['eps']))}"
+
+
+def _unit_scale(case: Case) -> Sequence[Array | None]:
+    width = case["input"].size // max(_length(case).size, 1)
+    return [np.abs(case["input"] / np.maximum(_length(case), case["eps"])) * one_by_one(width, LANES)]
 
 
 def _unit_note(case: Case) -> str | None:
@@ -134,7 +139,9 @@ _RENORM = Rule(
 
 OPS: dict[str, Rule] = {
     "rms_norm": Rule(_rms_symbols, _rms, "input, normalized_shape, weight=None, eps=None", _rms_at),
-    "normalize": Rule(_unit_symbols, _unit, "input, p=2.0, dim=1, eps=1e-12, out=None", _unit_at, _unit_note),
+    "normalize": Rule(
+        _unit_symbols, _unit, "input, p=2.0, dim=1, eps=1e-12, out=None", _unit_at, _unit_note, _unit_scale
+    ),
     "local_response_norm": Rule(
         _response_symbols, _response, "input, size, alpha=1e-4, beta=0.75, k=1.0", _response_at
     ),

@@ -76,9 +76,10 @@ def _log_softmax_element(case: Case, number: int, index: Index) -> str:
 
 def _spread(values: Array, axis: int) -> Array:
     """How far an element lies below the largest: the exponent is rounded to that size."""
-    lifted = _lifted(values) * 1.0
-    top = np.max(np.abs(lifted), axis=axis, keepdims=True, initial=0.0)
-    return np.asarray((np.abs(lifted) + top).reshape(values.shape))
+    size = np.abs(_lifted(values) * 1.0)
+    size = np.where(np.isfinite(size), size, 0)  # what a mask has set to −inf takes no part
+    top = np.max(size, axis=axis, keepdims=True, initial=0.0)
+    return np.asarray((size + top).reshape(values.shape))
 
 
 def _softmax_scale(case: Case) -> list[Array | None]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from backprop_tui.debugger.view import Stop, View
 from backprop_tui.explain.numbers import fit, short_values, significant
+from backprop_tui.panes.drawing import notices
 from backprop_tui.panes.drawing.records import (
     direction,
     known,
@@ -211,7 +212,8 @@ def section(told: Told, view: View, width: int, detail: Detail = FULL) -> list[P
     reasons = why(view.explanations, width) if word == "done" else []
     said = not detail.values and (reasons or word == "next")
     values = [] if said else _body(entries(record), width, detail.matrix_rows)
-    return [cut(heading, width), *about, *reasons, *values]
+    wrong = notices.told(notices.at(view, record), width) if word == "done" else []
+    return [cut(heading, width), *wrong, *about, *reasons, *values]
 
 
 def _body(found: list[Entry], width: int, rows: int) -> list[Pieces]:
@@ -256,7 +258,7 @@ def draw(view: View, width: int, height: int) -> list[Pieces]:
         return wrapped(_nothing(view), width, "dim")
     # What both do is said once.
     same = len({sentence(record) for _, record, _ in present}) < len(present)
-    for first, other, gap in WAYS + (EXPLAINED if view.explanations else ()):
+    for first, other, gap in WAYS + (EXPLAINED if view.explanations or view.notices else ()):
         details = (replace(first, about=first.about and not same), other)[-len(present) :]
         sections = [section(told, view, width, how) for told, how in zip(present, details, strict=True)]
         lines = _joined(sections, gap)

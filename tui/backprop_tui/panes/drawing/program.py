@@ -319,6 +319,8 @@ class Gutter:
     mark: str = " "
     number: int | None = None
     cursor: bool = False
+    notice: bool = False
+    """Something about this line looks like a mistake."""
 
     @property
     def width(self) -> int:
@@ -327,7 +329,7 @@ class Gutter:
     def pieces(self) -> Pieces:
         number = "" if self.number is None else str(self.number)
         return (
-            ("●" if self.breakpoint else " ", "bad"),
+            ("●", "bad") if self.breakpoint else ("!" if self.notice else " ", "warn"),
             (self.mark, "mark"),
             (number.rjust(self.digits), "cursor" if self.cursor else "dim"),
             (" ", ""),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from backprop_tui.debugger.view import Change, Stop, View
 from backprop_tui.explain.numbers import significant
+from backprop_tui.panes.drawing import notices
 from backprop_tui.panes.drawing.records import phase_word
 from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, width_of
 
@@ -91,7 +92,8 @@ def title(view: View, width: int, rows: int) -> list[Pieces]:
     if rows > 1:
         left = named if width_of(named) <= width else where
         return [beside(left, (), width), beside((), (*chips(view, width - 1), (" ", "")), width, 0)]
-    settings: Pieces = (*chips(view, width - width_of(where) - 3), (" ", ""))
+    wrong: Pieces = ((notices.chip(view), "warn"), ("  ", "")) if view.notices else ()
+    settings: Pieces = (*wrong, *chips(view, width - width_of(where) - width_of(wrong) - 3), (" ", ""))
     fits = width_of(named) + width_of(settings) + 2 <= width
     return [beside(named if fits else where, settings, width, width_of(where))]
 
@@ -114,6 +116,9 @@ def hint(view: View, tell_next: bool = False) -> Piece:
         return (f"✗ {clean(last[-1]) if last else 'crashed'} (backspace goes back)", "bad")
     if view.status == "finished":
         return (f"finished{_exit(stop)}: backspace goes back, g goes to any time", "dim")
+    wrong = notices.at(view, stop.last) if stop else []
+    if wrong:
+        return (f"{notices.MARK} {wrong[0].text}", "warn")
     reason = _reason(stop) if stop else ""
     return (reason or (_next(view) if tell_next else ""), "dim")
 

@@ -1,0 +1,1 @@
+"""What people get wrong when they train, told where it happens: from records alone."""
