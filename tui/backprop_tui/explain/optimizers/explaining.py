@@ -177,7 +177,7 @@ def _remarks(inputs: Inputs, evidence: Evidence, final: Mapping[str, Any], place
             yield remark.text
     eps = inputs.options.get("eps", inputs.options.get("eps1"))
     if isinstance(eps, float) and 0 < eps < TINY[inputs.dtype] * EPSILON[inputs.dtype]:
-        yield f"ε = {constant(eps)} is 0 in {inputs.dtype}: where nothing else is in the denominator, 0/0 is nan."
+        yield f"ε = {constant(eps)} is 0 in {inputs.dtype}: where v is 0 too, 0/0 is nan."
     if inputs.precision != inputs.dtype:
         yield f"Some of torch's numbers here are {inputs.precision}: the step is only that precise."
 

@@ -34,7 +34,7 @@ def _where_text(case: Case, number: int) -> str:
 
 def _where(case: Case) -> list[Array | None]:
     if not case.has("input"):
-        return list(np.nonzero(case["condition"]))
+        return list(np.nonzero(np.atleast_1d(case["condition"])))
     condition, chosen, other = (case[name] for name in _where_operands(case))
     return [np.where(condition, chosen, other)]
 

@@ -89,7 +89,7 @@ class _Plain(_Kind):
         total = int(known.sum())
         usual = wide(round(_share(case) * total, 1))
         zeros = known.size - total
-        rest = f"; of {zeros:,} zeros nobody can tell" if zeros else ""
+        rest = f"; of {zeros:,} that {'are' if zeros > 1 else 'is'} 0 anyway nobody can tell" if zeros else ""
         return f"kept {some(kept, total, self.unit(total))}, by chance (on average {usual}){rest}"
 
 

@@ -15,7 +15,6 @@ from backprop_tui.explain.rules.writing import (
     one_of,
     signed,
     single,
-    some,
     summand,
     wide,
 )
@@ -55,7 +54,7 @@ def _padding_note(case: Case) -> str | None:
     if row is None:
         return None
     count = int((case["input"] == row).sum())
-    return f"row {row} is padding ({some(count, case['input'].size, 'index')[:-1]}): it gets no gradient"
+    return f"row {row} is padding ({count:,} of {case['input'].size:,} indices): it gets no gradient"
 
 
 def _send(case: Case) -> Sequence[Array | None]:
@@ -196,12 +195,17 @@ def _bag_weight(case: Case, g: Array) -> Array | None:
             if len(rows):
                 found[case["result3"][bag], columns] += incoming
             continue
-        factors = case["per_sample_weights"][places] if case.has("per_sample_weights") else np.ones(len(rows))
-        share = factors / len(rows) if mode == "mean" and len(rows) else factors
-        np.add.at(found, rows, share[:, None] * incoming)
+        np.add.at(found, rows, _share(case, places)[:, None] * incoming)
     if case["scale_grad_by_freq"]:
         found /= np.maximum(np.bincount(indices, minlength=len(found)), 1)[:, None]
     return found
+
+
+def _share(case: Case, places: Array) -> Array:
+    """How much of a bag each of its rows is."""
+    if case.has("per_sample_weights"):
+        return np.asarray(case["per_sample_weights"][places])
+    return np.full(len(places), 1 / len(places) if _mode(case) == "mean" and len(places) else 1.0)
 
 
 def _bag_factors(case: Case) -> Array | None:
@@ -228,12 +232,32 @@ def _bag_back_symbols(case: Case, number: int) -> str:
     return f"{words}{weights} of the bags {where}"
 
 
-def _bag_back_at(case: Case, number: int, index: Index) -> str:
-    found = _bag_backward(case)[number]
-    assert found is not None
-    value = single(found[index])
-    where = f"row {index[0]}" if number == 0 else f"index {index[0]}"
-    return f"{value}, {where}"
+def _bag_back_at(case: Case, number: int, index: Index) -> Sum | str:
+    if number:
+        return _bag_factor_at(case, index[0])
+    row, column = index
+    indices, mode = case["indices"].ravel(), _mode(case)
+    terms: list[tuple[float, str]] = []
+    for bag, places in enumerate(_bags(case, len(case.g))):
+        incoming = case.at("g", (bag, column))
+        if mode == "max":
+            hits = [1.0] * int(len(places) and case["result3"][bag, column] == row)
+        else:
+            hits = _share(case, places)[indices[places] == row].tolist()
+        terms += [(hit * float(case.g[bag, column]), f"{_times(hit)}{incoming}") for hit in hits]
+    if not terms:
+        return "0, no bag names the row"
+    return largest(np.array([value for value, _ in terms]), lambda i: terms[i][1])
+
+
+def _times(factor: float) -> str:
+    return "" if factor == 1 else f"{summand(factor)}·"
+
+
+def _bag_factor_at(case: Case, place: int) -> Sum:
+    (bag,) = [n for n, places in enumerate(_bags(case, len(case.g))) if place in places] or [0]
+    g, row = case.g[bag], case["weight"][case["indices"].ravel()[place]]
+    return largest(g * row, lambda i: f"{summand(g[i])}·{summand(row[i])}")
 
 
 _EMBEDDING = (

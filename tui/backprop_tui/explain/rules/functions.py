@@ -35,6 +35,9 @@ def _log_gamma(value: float) -> float:
         return math.inf
 
 
+log_gamma = _each(_log_gamma)
+
+
 def digamma(values: Any) -> Array:
     """The derivative of log Γ: recurrence up to 10, then the asymptotic series.
 
@@ -166,7 +169,7 @@ _UNARY: dict[str, tuple[Any, ...]] = {
     "frac": ("{input} − trunc({input})", lambda x: x - np.trunc(x)),
     "deg2rad": ("{input} · π/180", np.deg2rad),
     "rad2deg": ("{input} · 180/π", np.rad2deg),
-    "lgamma": ("log Γ({input})", _each(_log_gamma)),
+    "lgamma": ("log Γ({input})", log_gamma, "input", lambda x: np.abs(log_gamma(x)) + 1),
     "digamma": ("Γ′({input})/Γ({input})", digamma, "input", _digamma_size),
     "sinc": ("sin(π{input})/(π{input})", sinc),
 }

@@ -9,7 +9,7 @@ import numpy as np
 from backprop_tui.explain.evidence import Array, Tensor
 from backprop_tui.explain.rule import Case, Index, Rule, broadcast_element, number_text
 from backprop_tui.explain.rules.reducing import MEAN, NONE, SIZES, Loss, Slope, reduction, slopes
-from backprop_tui.explain.rules.writing import filled, some, wide
+from backprop_tui.explain.rules.writing import filled, over, some, wide
 
 _PAIR = f"input, target, {SIZES}"
 
@@ -101,14 +101,14 @@ def _smooth_symbols(case: Case) -> str:
     if knee == 0:
         return "|{input} − {target}|"
     half, text = wide(knee / 2), wide(knee)
-    return f"(½·d²/{text} if |d| < {text} else |d| − {half}), d = {{input}} − {{target}}"
+    return f"(½·d²{over(knee)} if |d| < {text} else |d| − {half}), d = {{input}} − {{target}}"
 
 
 def _smooth_piece(case: Case, index: Index) -> str:
     knee = case["beta"]
     apart = abs(case.value("input", index) - case.value("target", index))
     if apart < knee:
-        return filled(case, f"½·({{input}} − {{target}})²/{wide(knee)}", index)
+        return filled(case, f"½·({{input}} − {{target}})²{over(knee)}", index)
     minus = f" − {wide(knee / 2)}" if knee else ""
     return filled(case, f"(|{{input}} − {{target}}|{minus})", index)
 
@@ -286,6 +286,8 @@ def _clip_symbols(case: Case) -> str:
 
 
 def _clip_one(case: Case) -> str:
+    if case["beta"] == 1:
+        return "clamp({self} − {target}, −1, 1)"
     return f"clamp(({{self}} − {{target}})/{wide(case['beta'])}, −1, 1)"
 
 

@@ -191,6 +191,28 @@ def _classes_slope_scale(case: Case) -> Sequence[Array | None]:
     return [np.abs(_sent(case, each))]
 
 
+def _classes_slope_at(case: Case, number: int, index: Index) -> Sum | str:
+    x, targets = _rows(case)
+    row, column = index if len(index) == 2 else (0, index[0] if index else 0)
+    target = int(targets[row, 0])
+    own = f"{summand(_target_weights(case)[row, 0])}·" if case.has("weight") else ""
+    divided = over(x.shape[1]) + over(x.shape[0] if reduction(case) == MEAN else 1)
+    incoming = case.at("g", (row,) if case.g.ndim else ())
+    place = index[:-1]
+
+    def slope(j: int) -> str:
+        scores = [case.at("self", (*place, k)) for k in (target, j)]
+        z = f"{wide(case['margin'])} − {scores[0]} + {scores[1]}"
+        return f"[{z} > 0]" if case["p"] == 1 else f"2·max(0, {z})"
+
+    if column != target:
+        return f"{incoming}·{own}{slope(column)}{divided}"
+    others = [j for j in range(x.shape[1]) if j != target]
+    slack = _beyond(case)[row, others]
+    found = (slack > 0) * 1.0 if case["p"] == 1 else 2 * slack
+    return largest(found, lambda i: slope(others[i]), f"−{incoming}·{own}(", f"){divided}")
+
+
 def _label_sets(case: Case) -> list[list[int]]:
     """The labels of each sample, up to the first −1."""
     _, target = _rows(case)
@@ -436,7 +458,9 @@ NODES: dict[str, Rule] = {
     "SoftMarginLossBackward": slopes(
         Slope("−{target}·exp(−{target}·{self})/(1 + exp(−{target}·{self}))", _soft_slope), note=_soft_note
     ),
-    "MultiMarginLossBackward": Rule(_classes_slope, _classes_backward, scale=_classes_slope_scale),
+    "MultiMarginLossBackward": Rule(
+        _classes_slope, _classes_backward, element=_classes_slope_at, scale=_classes_slope_scale
+    ),
     "MultilabelMarginLossBackward": Rule(
         _labels_slope,
         _labels_backward,

@@ -285,6 +285,7 @@ OPS: dict[str, Rule] = {
         f" | {_NATIVE}, cudnn_enabled"
     ),
     "native_batch_norm": _BATCH.op(_NATIVE),
+    "_native_batch_norm_legit": _BATCH.op(f"{_NATIVE} | input, weight, bias, training, momentum, eps"),
     "instance_norm": _INSTANCE.op(
         "input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True,"
         " momentum=0.1, eps=1e-5"
@@ -299,6 +300,7 @@ OPS: dict[str, Rule] = {
 NODES: dict[str, Rule] = {
     # tools/autograd/derivatives.yaml: native_batch_norm, native_layer_norm, native_group_norm
     "NativeBatchNormBackward": _BATCH.node(),
+    "NativeBatchNormLegitBackward": _BATCH.node(),
     "NativeLayerNormBackward": _LAYER.node(),
     "NativeGroupNormBackward": _GROUP.node(),
 }

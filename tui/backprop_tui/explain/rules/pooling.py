@@ -49,16 +49,21 @@ def _windows(case: Case, count: int) -> list[tuple[int, int, int, int, int]]:
     return [(into, out, taps, step, pad) for (into, out), taps, step, pad in options]
 
 
+def _by(values: tuple[int, ...]) -> str:
+    """``2`` for all dimensions, or ``2×1``."""
+    return "×".join(map(str, values if len(set(values)) > 1 else values[:1]))
+
+
 def _words(case: Case, count: int) -> str:
     """``2×2 windows, stride 1``."""
     kernel, stride = _steps(case, count)
     said = [f"{'×'.join(map(str, kernel))} windows"]
     if stride != kernel:
-        said.append(f"stride {'×'.join(map(str, stride))}")
+        said.append(f"stride {_by(stride)}")
     for name, usual in (("padding", 0), ("dilation", 1)):
         value = each(case.get(name, usual), count)
         if set(value) != {usual}:
-            said.append(f"{name} {'×'.join(map(str, value))}")
+            said.append(f"{name} {_by(value)}")
     return ", ".join(said)
 
 

@@ -44,6 +44,8 @@ class Step:
     cell_before: Sized | None
     hidden: Sized
     """h before ``project``."""
+    inner: tuple[str, Sized] | None = None
+    """RNN: its function, and what goes into it."""
 
     def text(self, place: tuple[int, ...], of_cell: bool = False) -> str:
         """The last formula of one element of h (or c), with its numbers."""
@@ -57,6 +59,9 @@ class Step:
         if self.gates:
             new = summand(self.gates[2].value[place])
             return f"(1 − {gates[1]})·{new} + {gates[1]}·{summand(self.before.value[place])}"
+        if self.inner is not None:
+            name, into = self.inner
+            return name.format(single(into.value[place]))
         return single(self.h.value[place])
 
 
@@ -82,13 +87,15 @@ def gru_step(x: Sized, h: Sized, c: Sized | None, weights: Weights) -> Step:
 
 
 def tanh_step(x: Sized, h: Sized, c: Sized | None, weights: Weights) -> Step:
-    made = (x.linear(weights.into, weights.into_bias) + h.linear(weights.back, weights.back_bias)).tanh()
-    return Step(made, None, (), h, None, made)
+    into = x.linear(weights.into, weights.into_bias) + h.linear(weights.back, weights.back_bias)
+    made = into.tanh()
+    return Step(made, None, (), h, None, made, ("tanh({})", into))
 
 
 def relu_step(x: Sized, h: Sized, c: Sized | None, weights: Weights) -> Step:
-    made = (x.linear(weights.into, weights.into_bias) + h.linear(weights.back, weights.back_bias)).relu()
-    return Step(made, None, (), h, None, made)
+    into = x.linear(weights.into, weights.into_bias) + h.linear(weights.back, weights.back_bias)
+    made = into.relu()
+    return Step(made, None, (), h, None, made, ("max(0, {})", into))
 
 
 STEPS = {"lstm": lstm_step, "gru": gru_step, "rnn_tanh": tanh_step, "rnn_relu": relu_step}

@@ -35,7 +35,7 @@ def _rms(case: Case) -> Sequence[Array | None]:
 
 def _rms_symbols(case: Case, number: int) -> str:
     weight = " · {weight}" if case.has("weight") else ""
-    return f"{{input}}/√(mean({{input}}²) + {wide(_eps(case))}){weight}"
+    return f"{{input}}/√(mean({{input}}²) + {single(_eps(case))}){weight}"
 
 
 def _rms_at(case: Case, number: int, index: Index) -> str:
@@ -44,7 +44,7 @@ def _rms_at(case: Case, number: int, index: Index) -> str:
     if case.has("weight"):
         place = index[len(index) - case["weight"].ndim :]
         weight = f" · {bracketed(element_text(case.operands['weight'], place))}"
-    return f"{case.at('input', index)}/√({single(square)} + {wide(_eps(case))}){weight}"
+    return f"{case.at('input', index)}/√({single(square)} + {single(_eps(case))}){weight}"
 
 
 # --- a vector of length 1

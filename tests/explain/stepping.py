@@ -1,0 +1,92 @@
+"""Evidence of optimizer and scheduler steps, taken in the test's own process by the debuggee's own code."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.testing._internal import common_optimizers as database
+
+from backprop_tui.debuggee import evidence_steps as capture
+from backprop_tui.explain.evidence import Evidence
+from explain.observing import travelled
+
+
+def updates(
+    optimizer: Any, leaves: Sequence[torch.Tensor], closure: Callable[[], Any] | None = None
+) -> list[Evidence]:
+    """One ``optimizer.step()``: the evidence of every leaf's update."""
+    messages = [capture.of_update(optimizer, leaf) for leaf in leaves]
+    optimizer.step() if closure is None else optimizer.step(closure)
+    return [
+        travelled(capture.after_update(message, optimizer, leaf))
+        for message, leaf in zip(messages, leaves, strict=True)
+    ]
+
+
+def one_update(optimizer: Any, leaf: torch.Tensor, gradient: Any) -> Evidence:
+    """One step with a gradient that is given: numbers, a tensor, or None."""
+    given = gradient is None or isinstance(gradient, torch.Tensor)
+    leaf.grad = gradient if given else torch.tensor(gradient, dtype=leaf.dtype)
+    return updates(optimizer, [leaf])[0]
+
+
+def parameter(values: Any, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.tensor(values, dtype=dtype, requires_grad=True)
+
+
+def scheduled(scheduler: Any, *args: Any, **kwargs: Any) -> Evidence:
+    """One ``scheduler.step()``."""
+    message = capture.of_schedule(scheduler, args, kwargs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # step(epoch) is deprecated; get_lr() inside is not
+        scheduler.step(*args, **kwargs)
+    return travelled(capture.after_schedule(message, scheduler))
+
+
+# PyTorch's own configurations
+Configuration = tuple[str, dict[str, Any]]
+
+
+def configurations() -> Iterator[Configuration]:
+    """Every optimizer with every set of options of PyTorch's tests, each plain, foreach, fused, differentiable."""
+    for info in database.optim_db:
+        for case in database._get_optim_inputs_including_global_cliquey_kwargs("cpu", torch.float32, info):
+            yield info.optim_cls.__name__, case.kwargs
+
+
+SHAPES = {"Muon": [(4, 3), (2, 5)], "SparseAdam": [(6, 3)]}
+"""What an optimizer can be given; most take anything."""
+
+
+def six_steps(name: str, options: dict[str, Any], dtype: torch.dtype) -> Iterator[Evidence]:
+    """The updates of six steps on a loss that is a little curved."""
+    torch.manual_seed(0)
+    leaves = [torch.randn(shape, dtype=dtype) for shape in SHAPES.get(name, [(4, 3), (3,), ()])]
+    for leaf in leaves:
+        # A differentiable step cannot write into leaves that autograd watches.
+        leaf.requires_grad_(not options.get("differentiable"))
+    optimizer = getattr(torch.optim, name)(leaves, **options)
+    for number in range(6):
+
+        def closure(number: int = number) -> torch.Tensor:
+            return _loss(leaves, sparse=name == "SparseAdam", number=number)
+
+        closure()
+        yield from updates(optimizer, leaves, closure if name == "LBFGS" else None)
+
+
+def _loss(leaves: Sequence[torch.Tensor], sparse: bool, number: int) -> torch.Tensor:
+    copies = [leaf.detach().requires_grad_() for leaf in leaves]
+    loss = sum(((copy**2).sum() + copy.cos().sum() / 3 for copy in copies), torch.zeros(()))
+    for leaf, gradient in zip(leaves, torch.autograd.grad(loss, copies), strict=True):
+        leaf.grad = _rows(gradient, number) if sparse else gradient
+    return loss.detach()
+
+
+def _rows(gradient: torch.Tensor, number: int) -> torch.Tensor:
+    """Three rows as a sparse gradient, of which one comes twice now and then."""
+    rows = torch.tensor([[0, number, 3]])
+    return torch.sparse_coo_tensor(rows, gradient[rows[0]], gradient.shape, check_invariants=True)

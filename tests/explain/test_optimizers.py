@@ -1,0 +1,177 @@
+"""Every optimizer of torch with every set of options: parameter and state are what the rules say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from backprop_tui.explain.evidence import Evidence
+from backprop_tui.explain.explanation import explain
+from backprop_tui.explain.optimizers import UPDATES, explain_update
+from explain.stepping import Configuration, configurations, one_update, parameter, six_steps, updates
+
+ALL = list(configurations())
+UNSEPARABLE = {"LBFGS"}
+"""Optimizers of which a step is no sum of gradient, momentum and decay."""
+
+
+def named(configuration: Configuration) -> str:
+    return f"{configuration[0]} {configuration[1]}"
+
+
+def explained(evidence: Sequence[Evidence]) -> list[str]:
+    """What is wrong with each explanation that is not ✓."""
+    found = [explain_update(item) for item in evidence]
+    return [f"{one.verdict} {one.difference or one.note}" for one in found if one.verdict != "✓"]
+
+
+def test_every_optimizer_of_torch_has_an_update() -> None:
+    known = {
+        name
+        for name, kind in vars(torch.optim).items()
+        if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer) and name != "Optimizer"
+    }
+
+    assert known <= UPDATES.keys()
+    assert len(known) >= 15
+
+
+def test_pytorchs_own_configurations_are_all_there() -> None:
+    assert len(ALL) >= 180
+    assert {name for name, _ in ALL} == UPDATES.keys()
+
+
+@pytest.mark.parametrize("configuration", ALL[::4], ids=named)
+def test_a_fair_sample_of_pytorchs_configurations(configuration: Configuration) -> None:
+    assert explained(list(six_steps(*configuration, torch.float32))) == []
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("configuration", ALL, ids=named)
+def test_every_configuration_of_pytorch(configuration: Configuration, dtype: torch.dtype) -> None:
+    wrong = explained(list(six_steps(*configuration, dtype)))
+
+    if configuration[0] == "LBFGS" and dtype is torch.bfloat16:
+        # So coarse that curvature conditions fail: torch does not keep those moves.
+        wrong = [line for line in wrong if not line.startswith("? This step() made")]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", sorted(UPDATES.keys() - UNSEPARABLE))
+def test_the_parts_of_a_step_add_up_to_it(name: str) -> None:
+    options = {"weight_decay": 0.1} if "weight_decay" in getattr(torch.optim, name).__init__.__code__.co_varnames else {}
+    for evidence in six_steps(name, options, torch.float64):
+        for index in np.ndindex(evidence.saved["before"].shape):
+            shown = explain_update(evidence, index)
+            assert shown.split is not None
+            moved = evidence.saved["after"].values[index] - evidence.saved["before"].values[index]
+            close = 0.1 if name == "Muon" else 1e-6 if name == "NAdam" else 1e-12
+            assert math.isclose(shown.split.total, moved, rel_tol=close, abs_tol=close)
+
+
+NUMBERS = [0.5, -1.0, 0.0, 2.0]
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "Adagrad", "RMSprop", "Rprop", "NAdam", "ASGD"])
+@pytest.mark.parametrize("gradients", [[math.nan] * 4, [math.inf] * 4, [0.0] * 4, [1e25] * 4, [1e-25] * 4], ids=str)
+def test_gradients_that_are_not_finite_or_cannot_be_squared(name: str, gradients: list[float]) -> None:
+    weight = parameter(NUMBERS)
+    optimizer = getattr(torch.optim, name)([weight], lr=0.1)
+
+    evidence = [one_update(optimizer, weight, gradient) for gradient in (gradients, NUMBERS, gradients)]
+
+    assert explained(evidence) == []
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Adamax", "RMSprop", "Rprop", "Adadelta", "ASGD", "RAdam"])
+def test_complex_parameters_are_pairs_of_numbers(name: str) -> None:
+    weight = parameter([[0.5 + 1j], [-1 + 0.25j]], torch.complex64)
+    optimizer = getattr(torch.optim, name)([weight], lr=0.1)
+    gradients = [[[0.1 - 2j], [1 + 1j]], [[-0.1 - 1j], [1 - 3j]]]
+
+    evidence = [one_update(optimizer, weight, gradient) for gradient in gradients]
+
+    assert explained(evidence) == []
+    assert explain_update(evidence[0], (1, 0)).index == (1, 0, 0)
+
+
+def test_options_changed_while_training() -> None:
+    weight = parameter([[1.0, 2.0]])
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    evidence = [one_update(optimizer, weight, [[1.0, -1.0]])]
+    optimizer.param_groups[0].update(momentum=0.9, weight_decay=0.1)
+    evidence += [one_update(optimizer, weight, [[1.0, -1.0]]) for _ in range(2)]
+    optimizer.param_groups[0].update(momentum=0.0, maximize=True)
+    evidence += [one_update(optimizer, weight, [[1.0, -1.0]])]
+
+    assert explained(evidence) == []
+
+
+def test_betas_and_rates_that_are_tensors() -> None:
+    weight = parameter([[1.0, 2.0]], torch.float64)
+    optimizer = torch.optim.Adam([weight], lr=torch.tensor(0.1), betas=(0.8, 0.95))
+
+    evidence = [one_update(optimizer, weight, [[1.0, -1.0]]) for _ in range(3)]
+
+    assert explained(evidence) == []
+    assert "float32" in str(explain_update(evidence[0]).note)
+
+
+def test_a_parameter_in_the_second_group_has_that_groups_options() -> None:
+    first, second = parameter([1.0]), parameter([1.0])
+    optimizer = torch.optim.SGD([{"params": [first]}, {"params": [second], "lr": 0.5}], lr=0.1)
+    first.grad, second.grad = torch.ones(1), torch.ones(1)
+
+    one, other = updates(optimizer, [first, second])
+
+    assert explain_update(one).numbers == "1 − 0.1·1"
+    assert explain_update(other).numbers == "1 − 0.5·1"
+
+
+class OwnRule(torch.optim.Optimizer):
+    """An optimizer of a script's own."""
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params, {"lr": 0.1})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight -= weight.grad.sign()
+
+
+def test_an_optimizer_of_the_scripts_own_has_no_rule() -> None:
+    weight = parameter([1.0, 2.0])
+    (shown,) = explain(one_update(OwnRule([weight]), weight, [3.0, -1.0]))
+
+    assert (shown.verdict, shown.result) == ("?", "1 → 0")
+    assert shown.symbols.startswith("no rule for") and shown.symbols.endswith("OwnRule yet")
+
+
+def test_one_that_only_has_the_name_of_torchs_is_not_taken_for_it() -> None:
+    weight = parameter([1.0])
+    impostor = type("SGD", (OwnRule,), {})
+
+    assert explain_update(one_update(impostor([weight]), weight, [3.0])).verdict == "?"
+
+
+def test_an_update_by_hand_is_not_explained_as_an_optimizers() -> None:
+    weight = parameter([1.0])
+    weight.grad = torch.ones(1)
+    from backprop_tui.debuggee import evidence_steps
+    from explain.observing import travelled
+
+    message = evidence_steps.of_update(None, weight)
+    with torch.no_grad():
+        weight -= 0.25 * weight.grad
+    shown = explain_update(travelled(evidence_steps.after_update(message, None, weight)))
+
+    assert (shown.verdict, shown.result) == ("?", "1 → 0.75")
+    assert "by hand" in shown.symbols
