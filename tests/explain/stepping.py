@@ -57,7 +57,7 @@ def configurations() -> Iterator[Configuration]:
             yield info.optim_cls.__name__, case.kwargs
 
 
-SHAPES = {"Muon": [(4, 3), (2, 5)], "SparseAdam": [(6, 3)]}
+SHAPES = {"Muon": [(12, 2), (2, 5)], "SparseAdam": [(6, 3)]}
 """What an optimizer can be given; most take anything."""
 
 
@@ -80,10 +80,15 @@ def six_steps(name: str, options: dict[str, Any], dtype: torch.dtype) -> Iterato
 
 def _loss(leaves: Sequence[torch.Tensor], sparse: bool, number: int) -> torch.Tensor:
     copies = [leaf.detach().requires_grad_() for leaf in leaves]
-    loss = sum(((copy**2).sum() + copy.cos().sum() / 3 for copy in copies), torch.zeros(()))
+    loss = sum((_curved(copy) for copy in copies), torch.zeros(()))
     for leaf, gradient in zip(leaves, torch.autograd.grad(loss, copies), strict=True):
         leaf.grad = _rows(gradient, number) if sparse else gradient
     return loss.detach()
+
+
+def _curved(weight: torch.Tensor) -> torch.Tensor:
+    wanted = torch.linspace(-1, 2, weight.numel(), dtype=weight.dtype).reshape(weight.shape)
+    return ((weight - wanted) ** 2).sum() + weight.cos().sum() / 3
 
 
 def _rows(gradient: torch.Tensor, number: int) -> torch.Tensor:

@@ -31,10 +31,9 @@ CONFIGURATIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "Adam": [
         {"lr": 0.1, "weight_decay": 0.2, "eps": 0.01},
-        {"lr": 0.1, "maximize": True, "amsgrad": True},
-        {"lr": 0.1, "weight_decay": 0.2, "decoupled_weight_decay": True},
+        {"lr": 0.1, "amsgrad": True, "betas": (0.5, 0.5)},
+        {"lr": 0.1, "weight_decay": 0.2, "decoupled_weight_decay": True, "maximize": True},
     ],
-    "AdamW": [{"lr": 0.1, "weight_decay": 0.2, "eps": 0.01}, {"lr": 0.1, "maximize": True, "amsgrad": True}],
     "Adamax": [{"lr": 0.1, "weight_decay": 0.2, "eps": 0.01}, {"lr": 0.1, "betas": (0.9, 0.5), "maximize": True}],
     "NAdam": [
         {"lr": 0.1, "weight_decay": 0.2, "eps": 0.01, "momentum_decay": 0.1},
@@ -55,8 +54,8 @@ CONFIGURATIONS: dict[str, list[dict[str, Any]]] = {
         {"lr": 0.1, "centered": True, "momentum": 0.9, "maximize": True, "eps": 0.01},
     ],
     "Adafactor": [
-        {"lr": 0.1, "weight_decay": 0.2, "d": 0.5, "maximize": True},
-        {"lr": 0.9, "eps": (0.7, 3.0), "d": 0.01},
+        {"lr": 0.1, "weight_decay": 0.2, "maximize": True},
+        {"lr": 0.9, "eps": (0.7, 3.0)},
         {"lr": 0.1, "eps": (0.1, 0.1), "weight_decay": 0.0, "d": 5.0},
     ],
     "Rprop": [
@@ -69,7 +68,7 @@ CONFIGURATIONS: dict[str, list[dict[str, Any]]] = {
         {"lr": 0.1, "lambd": 0.3, "alpha": 0.5, "maximize": True},
     ],
     "Muon": [
-        {"lr": 0.5, "weight_decay": 0.7, "momentum": 0.7},
+        {"lr": 0.5, "weight_decay": 5.0, "momentum": 0.7},
         {"lr": 0.5, "nesterov": False, "weight_decay": 0.0, "momentum": 0.7},
     ],
     "LBFGS": [{"lr": 0.3, "max_iter": 3}, {"lr": 0.3, "max_iter": 1}],
@@ -179,15 +178,16 @@ def _is_wrong(update: Update, evidence: Evidence) -> bool:
 
 
 def test_every_update_has_configurations() -> None:
-    assert CONFIGURATIONS.keys() == UPDATES.keys()
+    assert CONFIGURATIONS.keys() | {"AdamW"} == UPDATES.keys()
+    assert UPDATES["AdamW"].lines is UPDATES["Adam"].lines
 
 
-@pytest.mark.parametrize("name", sorted(UPDATES))
+@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
 def test_the_rules_as_they_are_are_right(name: str) -> None:
     assert not is_found(UPDATES[name], evidence_of(name))
 
 
-@pytest.mark.parametrize("name", sorted(UPDATES))
+@pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
 def test_no_mutant_passes(name: str) -> None:
     evidence = evidence_of(name)
     survivors = {

@@ -274,7 +274,7 @@ def sum_text(total: Sum) -> str:
 
 
 def _filled(template: str, fill: Callable[[str], str]) -> str:
-    return _OPERAND.sub(lambda match: fill(match.group(1)), template)
+    return undoubled(_OPERAND.sub(lambda match: fill(match.group(1)), template))
 
 
 def _name(case: Case, name: str) -> str:

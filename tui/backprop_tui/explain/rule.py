@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,3 +138,11 @@ def number_text(value: Any, dtype: str = "float32") -> str:
 def bracketed(text: str) -> str:
     """A negative number as a factor or summand."""
     return f"({text})" if text.startswith("−") else text
+
+
+_DOUBLED = re.compile(r"\(\((−[^()]*)\)\)")
+
+
+def undoubled(text: str) -> str:
+    """Without the brackets of negative numbers around which there are brackets already: ``exp((−1))``."""
+    return _DOUBLED.sub(r"(\1)", text)

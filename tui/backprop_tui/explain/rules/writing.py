@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from backprop_tui.explain.evidence import Array
-from backprop_tui.explain.rule import Case, Index, Sum, Term, bracketed, number_text
+from backprop_tui.explain.rule import Case, Index, Sum, Term, bracketed, number_text, undoubled
 
 SHOWN = 6
 """Of a longer sum so many terms are written, the largest first."""
@@ -19,7 +19,7 @@ _OPERAND = re.compile(r"\{(\w+)\}")
 
 def filled(case: Case, template: str, index: Index) -> str:
     """A template with the numbers of one element."""
-    return _OPERAND.sub(lambda match: case.at(match.group(1), index), template)
+    return undoubled(_OPERAND.sub(lambda match: case.at(match.group(1), index), template))
 
 
 def wide(value: Any) -> str:
