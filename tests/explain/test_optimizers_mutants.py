@@ -31,7 +31,7 @@ CONFIGURATIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "Adam": [
         {"lr": 0.1, "weight_decay": 0.2, "eps": 0.01},
-        {"lr": 0.1, "amsgrad": True, "betas": (0.5, 0.5)},
+        {"lr": 0.1, "amsgrad": True, "betas": (0.5, 0.6)},
         {"lr": 0.1, "weight_decay": 0.2, "decoupled_weight_decay": True, "maximize": True},
     ],
     "Adamax": [{"lr": 0.1, "weight_decay": 0.2, "eps": 0.01}, {"lr": 0.1, "betas": (0.9, 0.5), "maximize": True}],
@@ -55,7 +55,7 @@ CONFIGURATIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "Adafactor": [
         {"lr": 0.1, "weight_decay": 0.2, "maximize": True},
-        {"lr": 0.9, "eps": (0.7, 3.0)},
+        {"lr": 0.9, "eps": (0.7, 9.0)},
         {"lr": 0.1, "eps": (0.1, 0.1), "weight_decay": 0.0, "d": 5.0},
     ],
     "Rprop": [
@@ -74,8 +74,7 @@ CONFIGURATIONS: dict[str, list[dict[str, Any]]] = {
     "LBFGS": [{"lr": 0.3, "max_iter": 3}, {"lr": 0.3, "max_iter": 1}],
 }  # fmt: skip
 
-EQUIVALENT = {
-    ("Adadelta", "t", "t + 1", "not counted"): "the same as no condition: nothing was counted before",
+EQUIVALENT: dict[tuple[str, str, str, str], str] = {
 }
 """(optimizer, name, formula, condition) of mutants that compute the same, and why."""
 

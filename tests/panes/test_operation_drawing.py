@@ -26,8 +26,8 @@ def test_a_node_shows_what_arrives_and_what_it_passes_on():
     shown = lines(13)
 
     assert shown[0] == "done AbsBackward0  ← backward"
-    assert "∂L/∂out  1                             float32 [1]" in shown
-    assert "∂L/∂in   −1                            float32 [1]" in shown
+    assert "g = ∂L/∂out  1                         float32 [1]" in shown
+    assert "∂L/∂in       −1                        float32 [1]" in shown
 
 
 def test_an_accumulate_is_a_sum():

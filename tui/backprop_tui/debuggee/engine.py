@@ -221,7 +221,7 @@ class Engine:
         if op.evidence is not None:
             self.witness.ends(op, results)
         elif self.witness.wanted:
-            self.witness.passes(results)
+            self.witness.passes(op, results)
 
     def warned(self, category: str, text: str, file: str, line: int) -> None:
         """The script was shown a warning: during the innermost operation, or before the next one."""

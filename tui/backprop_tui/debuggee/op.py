@@ -23,6 +23,8 @@ class Op:
     line: int | None = None
     call: Any = None
     """(args, kwargs) of a call whose ``inputs`` are something else."""
+    witnessed: bool = False
+    """It was to be taken down; there may be nothing to take down of its kind."""
     evidence: dict[str, Any] | None = None
     """Every number that it reads and writes, if it is to be explained."""
     leaves: Any = None

@@ -157,7 +157,8 @@ class Server:
     def _forget_last(self) -> None:
         """What completed last will not be known."""
         self.engine.recorder.last = None
-        self.engine.witness.passes()
+        self.engine.witness.forget()
+        self.engine.witness.begin_iteration()
 
     def woken(self, message: Message) -> None:
         """This copy is the live process now: take in its task."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -25,11 +25,12 @@ class Witness:
         """Evidence of the operation that completed last; None if it has none."""
         self._result: weakref.ref[torch.Tensor] | None = None
         """What that operation made."""
-        self._labels: dict[tuple[int, tuple[int, ...]], str] = {}
+        self._labels: dict[tuple[int, int], _Label] = {}
         """What the memory of a temporary was last called: autograd keeps it under a new object."""
 
     def begins(self, op: Op) -> None:
         """Take down what an operation is about to read."""
+        op.witnessed = True
         try:
             op.evidence = self._before(op)
         except Exception as error:  # ours, not the script's: it must not see it
@@ -46,15 +47,21 @@ class Witness:
         except Exception as error:  # ours, not the script's: it must not see it
             op.evidence["trouble"] = str(error)
 
-    def passes(self, results: Any = None) -> None:
-        """An operation completed of which nothing was taken down: memory may have been used again.
+    def passes(self, op: Op, results: Any) -> None:
+        """An operation completed of which nothing was taken down.
 
-        A module whose result is that of its last operation is explained by that operation.
+        A module whose result is that of its last operation is explained by that operation. One that
+        nobody looked at may have used memory again.
         """
         if self._result is not None and self._result() is results and results is not None:
             return
+        self.forget()
+        if not op.witnessed:
+            self._labels.clear()
+
+    def forget(self) -> None:
+        """Nothing is known of what completed last."""
         self.latest = self._result = None
-        self._labels.clear()
 
     def begin_iteration(self) -> None:
         """What temporaries were called is of no use any more."""
@@ -101,18 +108,38 @@ class Witness:
         found = {"name": name, "source": self.recorder.source(tensor)}
         key = _memory(tensor)
         if name is not None:
-            self._labels[key] = name
-        found["label"] = self._labels.get(key)
+            self._labels[key] = _Label(name, tuple(tensor.shape), _strides(tensor))
+        elif key in self._labels:
+            found["label"] = self._labels[key].of(tensor)
         return {key: value for key, value in found.items() if value is not None}
 
     def _label(self, results: Any, text: str) -> None:
         for result in results if isinstance(results, (list, tuple)) else [results]:
             if isinstance(result, torch.Tensor):
-                self._labels[_memory(result)] = text
+                self._labels[_memory(result)] = _Label(text, tuple(result.shape), _strides(result))
 
 
-def _memory(tensor: torch.Tensor) -> tuple[int, tuple[int, ...]]:
+class _Label(NamedTuple):
+    """What a piece of memory was called, and how it was looked at then."""
+
+    text: str
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def of(self, tensor: torch.Tensor) -> str:
+        """The same memory looked at in another way: a transposed matrix is one."""
+        if tensor.dim() == 2 and _strides(tensor) == self.strides[::-1] and tensor.shape == self.shape[::-1]:
+            return f"{self.text}ᵀ"
+        return self.text
+
+
+def _memory(tensor: torch.Tensor) -> tuple[int, int]:
+    """Where a tensor's elements are and how many: views of the whole of it have the same."""
     try:
-        return tensor.data_ptr(), tuple(tensor.shape)
+        return tensor.data_ptr(), tensor.numel()
     except RuntimeError:  # no memory of its own
-        return 0, ()
+        return 0, 0
+
+
+def _strides(tensor: torch.Tensor) -> tuple[int, ...]:
+    return tensor.stride() if tensor.layout is torch.strided else ()

@@ -13,7 +13,17 @@ import numpy as np
 from backprop_tui.explain import rules
 from backprop_tui.explain.check import Verdict, compare
 from backprop_tui.explain.evidence import Array, Evidence, Tensor
-from backprop_tui.explain.rule import Case, Index, Rule, Sum, bracketed, element_text, number_text, results_of
+from backprop_tui.explain.rule import (
+    Case,
+    Index,
+    Rule,
+    Sum,
+    bracketed,
+    element_text,
+    number_text,
+    results_of,
+    undoubled,
+)
 from backprop_tui.explain.sources import SOURCES
 from backprop_tui.explain.steps import Line, Split
 
@@ -274,7 +284,8 @@ def sum_text(total: Sum) -> str:
 
 
 def _filled(template: str, fill: Callable[[str], str]) -> str:
-    return undoubled(_OPERAND.sub(lambda match: fill(match.group(1)), template))
+    text = _OPERAND.sub(lambda match: fill(match.group(1)), template)
+    return undoubled(text.replace("ᵀᵀ", ""))
 
 
 def _name(case: Case, name: str) -> str:

@@ -8,7 +8,7 @@ from backprop_tui.explain.notices.detector import Detector, Handlers
 from backprop_tui.explain.notices.notice import Give
 from backprop_tui.explain.notices.past import Past
 from backprop_tui.explain.notices.values import all_zero
-from backprop_tui.explain.notices.words import counted, listed, number, size
+from backprop_tui.explain.notices.words import listed, number, size
 from backprop_tui.explain.numbers import norm_of
 from backprop_tui.protocol import PHASE, Record
 
@@ -100,13 +100,12 @@ class Gradients(Detector):
         if not found:
             return
         name, record = found[0]
-        held = size(record.get("before"))
-        begins = f"{listed([name for name, _ in found])} still held"
-        many = len(found) > 1
+        it, size_held, size_added = ("them", "", "") if len(found) > 1 else ("it", "", "")
+        if held := size(record.get("before")):
+            size_held, size_added = f" ({name}: {held})", f" ({size(record.get('added'))})"
         text = (
-            f"{begins} the gradient{'s' if many else ''} that the step before had used"
-            f"{f' ({name}: {held})' if held else ''}, and this backward pass added to "
-            f"{'them' if many else 'it'}{f' ({size(added)})' if (added := record.get('added')) and held else ''}"
+            f"{listed([name for name, _ in found])} still held the gradient that the step before had used"
+            f"{size_held}, and this backward pass added to {it}{size_added}"
         )
         self.give("stale-gradient", places[0], text)
 
@@ -124,7 +123,7 @@ class Gradients(Detector):
             text = (
                 f"the gradient {word} on its way back: norm {number(last, digits=2)} at "
                 f"{weights[0].get('tensor')}, {number(first, digits=2)} at {weights[-1].get('tensor')}, "
-                f"{counted(len(weights) - 1, 'weight matrix') if len(weights) == 2 else f'{len(weights) - 1} weight matrices'} earlier"
+                f"{len(weights) - 1} weight matrices nearer to the input"
             )
             self.give("vanishing", record, text)
 

@@ -139,7 +139,6 @@ def _logsumexp_element(case: Case, number: int, index: Index) -> Sum:
 def _logsumexp_back(case: Case) -> list[Array | None]:
     values, axes = case["self"], _axes(case, "self")
     g, result = (spread_back(case, name, values.shape, axes) for name in ("g", "result"))
-    result = np.where(np.isneginf(result), 0, result)
     return [g * np.exp(values - result)]
 
 

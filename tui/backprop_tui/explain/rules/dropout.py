@@ -140,8 +140,10 @@ class _Alpha(_Kind):
         return f"{single(factor)}·({{input}} if kept else −{single(_ALPHA)}) + {single(shift)}"
 
     def element(self, case: Case, number: int, index: Index) -> str:
-        if not _active(case) or case["p"] == 1:
+        if not _active(case):
             return case.at("input", index)
+        if case["p"] == 1:
+            return "0, dropped"
         factor, shift = self.constants(case)
         x = case.at("input", index) if self.mask(case)[index] else f"(−{single(_ALPHA)})"
         return f"{single(factor)}·{x} + {single(shift)}"

@@ -14,7 +14,6 @@ from backprop_tui.explain.rules.writing import (
     one_by_one,
     one_of,
     signed,
-    single,
     summand,
     wide,
 )
@@ -254,8 +253,11 @@ def _times(factor: float) -> str:
     return "" if factor == 1 else f"{summand(factor)}·"
 
 
-def _bag_factor_at(case: Case, place: int) -> Sum:
-    (bag,) = [n for n, places in enumerate(_bags(case, len(case.g))) if place in places] or [0]
+def _bag_factor_at(case: Case, place: int) -> Sum | str:
+    holding = [n for n, places in enumerate(_bags(case, len(case.g))) if place in places]
+    if not holding:
+        return "0, the index is padding"
+    (bag,) = holding
     g, row = case.g[bag], case["weight"][case["indices"].ravel()[place]]
     return largest(g * row, lambda i: f"{summand(g[i])}·{summand(row[i])}")
 

@@ -289,3 +289,5 @@ OPS: dict[str, Rule] = {
     "cross": _CROSS,
 }  # fmt: skip
 OPS |= {f"{name}_": OPS[name] for name in ("addmm", "addmv", "addr", "addbmm", "baddbmm")}
+
+NODES: dict[str, Rule] = {}

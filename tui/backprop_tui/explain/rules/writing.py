@@ -13,6 +13,8 @@ from backprop_tui.explain.rule import Case, Index, Sum, Term, bracketed, number_
 
 SHOWN = 6
 """Of a longer sum so many terms are written, the largest first."""
+INNER = 4
+"""The same of a sum inside a formula."""
 
 _OPERAND = re.compile(r"\{(\w+)\}")
 
@@ -64,11 +66,11 @@ def some(count: int, total: int, singular: str = "element") -> str:
     return f"{count:,} of {total:,} {singular}" + ("" if total == 1 else "s")
 
 
-def added(values: Array, text: Callable[[int], str], most: int = 4) -> str:
+def added(values: Array, text: Callable[[int], str]) -> str:
     """A sum inside a formula: its largest terms and how many more there are."""
     size = np.nan_to_num(np.abs(np.asarray(values, dtype=np.float64)), nan=np.inf)
-    chosen = np.argsort(-size, kind="stable")[:most] if size.size > most else np.arange(size.size)
-    more = f" + {size.size - most:,} more" if size.size > most else ""
+    chosen = np.argsort(-size, kind="stable")[:INNER] if size.size > INNER else np.arange(size.size)
+    more = f" + {size.size - INNER:,} more" if size.size > INNER else ""
     return " + ".join(text(int(i)) for i in chosen) + more
 
 

@@ -18,7 +18,7 @@ MARK = "!"
 
 def at(view: View, record: Record | None) -> list[Notice]:
     """The notices about one operation."""
-    if record is None:
+    if record is None or not view.notices:
         return []
     time = tuple(record["time"])
     return [notice for notice in view.notices if notice.time == time]

@@ -71,7 +71,7 @@ def _tensor(text: str, info: TensorInfo | None, none: str = "None") -> Entry:
 
 
 def _node(record: Record) -> list[Entry]:
-    arriving = [_tensor("∂L/∂out", info) for info in record.get("grad_outputs") or []]
+    arriving = [_tensor("g = ∂L/∂out", info) for info in record.get("grad_outputs") or []]
     leaving = record.get("grad_inputs") or []
     names = ["∂L/∂in" if len(leaving) == 1 else f"∂L/∂in {index + 1}" for index in range(len(leaving))]
     passed = [_tensor(name, info, "none needed") for name, info in zip(names, leaving, strict=True)]

@@ -1,0 +1,108 @@
+"""Which parameters an optimizer holds, and which of them get a gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backprop_tui.explain.notices.detector import Detector, Handlers
+from backprop_tui.explain.notices.notice import Give
+from backprop_tui.explain.notices.past import Past
+from backprop_tui.explain.notices.words import counted, left_out_names, listed
+from backprop_tui.protocol import Record
+
+Key = tuple[str, tuple[int, ...]]
+
+
+class Ownership(Detector):
+    """`not-in-optimizer`, `stale-parameters`, `grad-none` and `step-without-gradients`."""
+
+    def __init__(self, past: Past, give: Give) -> None:
+        super().__init__(past, give)
+        self._unowned: dict[Key, tuple[Any, Record]] = {}
+        """Parameters that got a gradient and are in no optimizer, with the backward pass."""
+        self._by_hand: set[str] = set()
+        """Parameters that the script updates itself."""
+        self._updates = 0
+        self._passed: Record | None = None
+        """The last backward pass since the last step."""
+        self._cleared: Record | None = None
+        """A zero_grad after it."""
+
+    def handlers(self) -> Handlers:
+        return {
+            "backward": self._pass,
+            "zero_grad": self._clear,
+            "update": self._update,
+            "step": self._step,
+        }
+
+    def _pass(self, record: Record) -> None:
+        for item in record.get("unowned", ()):
+            if item["name"] not in self._by_hand:
+                self._unowned[_key(item)] = (item, record)
+        if record["name"] == "backward":
+            self._passed, self._cleared = record, None
+
+    def _clear(self, record: Record) -> None:
+        self._cleared = record
+
+    def _update(self, record: Record) -> None:
+        if record.get("optimizer") != "manual":
+            self._updates += 1
+        elif name := record.get("parameter"):
+            self._by_hand.add(name)
+            self._unowned = {key: found for key, found in self._unowned.items() if key[0] != name}
+
+    def _step(self, record: Record) -> None:
+        skipped = list(record.get("skipped", ()))
+        skipped = self._tell_unowned(skipped)
+        if self._updates:
+            self._tell_skipped(record, skipped)
+        elif skipped:
+            self._tell_nothing(record, skipped)
+        self._updates, self._passed, self._cleared = 0, None, None
+
+    def _tell_unowned(self, skipped: list[Any]) -> list[Any]:
+        """Returns the skipped parameters that are not the old ones of a layer that was replaced."""
+        found, self._unowned = list(self._unowned.values()), {}
+        shapes = [item["shape"] for item in skipped]
+        replaced = [(item, record) for item, record in found if item["shape"] in shapes]
+        missing = [(item, record) for item, record in found if item["shape"] not in shapes]
+        if replaced:
+            names = left_out_names(item for item, _ in replaced)
+            text = (
+                f"{listed(names)} got a gradient and {'is' if len(names) == 1 else 'are'} in no optimizer, while the "
+                f"optimizer holds {counted(len(skipped), 'parameter')} of the same shape without a gradient"
+            )
+            self.give("stale-parameters", replaced[0][1], text)
+        if missing:
+            names = left_out_names(item for item, _ in missing)
+            text = f"{listed(names)} got a gradient, but no optimizer holds {'it' if len(names) == 1 else 'them'}"
+            self.give("not-in-optimizer", missing[0][1], text)
+        taken = [item["shape"] for item, _ in replaced]
+        return [item for item in skipped if item["shape"] not in taken]
+
+    def _tell_skipped(self, record: Record, skipped: list[Any]) -> None:
+        if skipped:
+            names = left_out_names(skipped)
+            one = len(names) == 1
+            text = (
+                f"{record.get('optimizer')} passes over {listed(names)}: {'its gradient is' if one else 'their gradients are'}"
+                f" None, so not even momentum or decay act on {'it' if one else 'them'}"
+            )
+            self.give("grad-none", record, text)
+
+    def _tell_nothing(self, record: Record, skipped: list[Any]) -> None:
+        text = f"this step of {record.get('optimizer')} changes nothing: all of its gradients are None"
+        if self._cleared is not None and self._passed is not None:
+            text += (
+                f", because zero_grad() (line {self._cleared.get('line')}) came after backward() "
+                f"(line {self._passed.get('line')})"
+            )
+        elif self._passed is None and self.past.whole:
+            text += ", because no backward() came before"
+        self.give("step-without-gradients", record, text)
+
+
+def _key(item: Any) -> Key:
+    return item["name"] or "", tuple(item["shape"])
