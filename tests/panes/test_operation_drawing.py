@@ -98,7 +98,7 @@ def test_a_gradient_that_is_not_needed_is_not_a_zero():
     grads = {"grad_outputs": [tensor(1.0)], "grad_inputs": [tensor(2.0), None]}
     record = {"kind": "node", "name": "MulBackward0", **grads}
 
-    assert any(line.split("  ")[-1] == "none needed" for line in of(record))
+    assert any(line.endswith("none needed") for line in of(record))
 
 
 @pytest.mark.parametrize("position", range(28))
