@@ -274,3 +274,40 @@ def test_a_closed_pipe_ends_the_script_at_once(loop: str) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=20) == 141
+
+
+# explanations
+def explained(*options: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """(name, numbers) to explanation of the lesson."""
+    records, _ = lesson("--explain", "--check", *options)
+    found = [record for record in records if record["kind"] == "explanation"]
+    return {(record["name"], record["numbers"]): record for record in found}
+
+
+def test_the_lesson_is_explained_with_its_numbers() -> None:
+    found = explained()
+    outer = found["MmBackward0", "([[−1]]ᵀ · [[0.85 0.48]])ᵀ"]
+    assert (outer["rule"], outer["result"], outer["check"]) == ("(gᵀ · out)ᵀ", "[[−0.85] [−0.48]]", True)
+    step = found["SGD", "0.14 − 0.05·(−0.85)"]
+    assert (step["rule"], step["result"], step["check"]) == ("w − lr·g", "0.1825", True)
+
+
+def test_with_half_the_square_the_gradient_is_what_its_author_expected() -> None:
+    found = explained("--loss", "half_mse")
+    assert found["MmBackward0", "([[−0.809]]ᵀ · [[0.85 0.48]])ᵀ"]["result"] == "[[−0.68765] [−0.38832]]"
+
+
+@pytest.mark.parametrize("options", [(), ("--loss", "half_mse"), ("--optimizer", "Adam(lr=0.1)")], ids=str)
+def test_every_operation_of_the_lesson_is_explained_and_true(options: tuple[str, ...]) -> None:
+    for record in explained(*options).values():
+        assert record["check"] is not False, record
+        assert record["check"] or not record["result"], f"no rule: {record}"
+
+
+def test_a_scheduler_says_why_get_lr_is_not_the_rate(tmp_path: Path) -> None:
+    script = tmp_path / "steps.py"
+    script.write_text(LOOP.replace("ExponentialLR(optimizer, 0.5)", "MultiStepLR(optimizer, [2, 4], 0.1)"))
+    records, _ = trace("--explain", str(script), "3", "0")
+    notes = [record["note"] for record in records if record["kind"] == "explanation" and record["note"]]
+    (second,) = [note for note in notes if "epoch 2 is a milestone" in note]
+    assert "get_lr() is not the rate" in second

@@ -31,7 +31,11 @@ def not_right(evidence: Iterable[Evidence]) -> list[str]:
     found = []
     for one in evidence:
         shown = explain(one) if results(one) else []
-        told = [f"{part.verdict} {part.symbols}: {part.difference}" for part in shown if part.verdict in ("✗", "?")]
+        told = [
+            f"{part.verdict} {part.symbols}: {part.difference}"
+            for part in shown
+            if part.verdict in ("✗", "?")
+        ]
         found += [f"{one.name}: {text}" for text in told]
     return found
 

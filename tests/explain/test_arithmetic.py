@@ -134,35 +134,73 @@ def test_a_python_number_is_compared_as_the_tensors_dtype_has_it() -> None:
 
 PAIRS: dict[str, Two] = {
     "operators": lambda a, b: [a + b, a - b, a * b, a / b, -a, +a, a**2, 2**a, abs(a)],
-    "numbers": lambda a, b: [a + 2, 2 + a, a - 2, 2 - a, 2 * a, a / 2, 2 / a, a % 0.3, 0.3 % a.detach(), 3 // a.detach()],
-    "functions": lambda a, b: [torch.subtract(a, b), torch.multiply(a, b), torch.divide(a, b), torch.negative(a)],
-    "keywords": lambda a, b: [torch.add(input=a, other=b, alpha=0.5), torch.rsub(a, b, alpha=2), torch.mul(a, other=b)],
+    "numbers": lambda a, b: [
+        a + 2, 2 + a, a - 2, 2 - a, 2 * a, a / 2, 2 / a, a % 0.3, 0.3 % a.detach(), 3 // a.detach(),
+    ],
+    "functions": lambda a, b: [
+        torch.subtract(a, b), torch.multiply(a, b), torch.divide(a, b), torch.negative(a),
+    ],
+    "keywords": lambda a, b: [
+        torch.add(input=a, other=b, alpha=0.5), torch.rsub(a, b, alpha=2), torch.mul(a, other=b),
+    ],
     "rounded": lambda a, b: [torch.div(a, b, rounding_mode=mode) for mode in ("floor", "trunc", None)],
-    "remainders": lambda a, b: [torch.remainder(a, b), torch.fmod(a, b), torch.remainder(a, 0.7), torch.fmod(a, 0.7)],
+    "remainders": lambda a, b: [
+        torch.remainder(a, b), torch.fmod(a, b), torch.remainder(a, 0.7), torch.fmod(a, 0.7),
+    ],
     "detached": lambda a, b: [a.detach() // b.detach(), torch.floor_divide(a.detach(), 0.3), 2 // b.detach()],
-    "powers": lambda a, b: [a.abs() ** b, a**3, a**0, a**1, a.abs() ** -0.5, torch.pow(2.0, a), torch.float_power(a, 2)],
-    "three": lambda a, b: [torch.addcmul(a, a, b, value=2), torch.addcdiv(a, a, b, value=0.5), torch.addcmul(a, a, b)],
+    "powers": lambda a, b: [
+        a.abs() ** b, a**3, a**0, a**1, a.abs() ** -0.5, torch.pow(2.0, a), torch.float_power(a, 2),
+    ],
+    "three": lambda a, b: [
+        torch.addcmul(a, a, b, value=2), torch.addcdiv(a, a, b, value=0.5), torch.addcmul(a, a, b),
+    ],
     "lerp": lambda a, b: [torch.lerp(a, b, 0.3), torch.lerp(a, b, b)],
-    "unary": lambda a, b: [a.square(), a.reciprocal(), a.exp(), a.exp2(), a.expm1(), a.abs(), a.sign(), a.sgn()],
+    "unary": lambda a, b: [
+        a.square(), a.reciprocal(), a.exp(), a.exp2(), a.expm1(), a.abs(), a.sign(), a.sgn(),
+    ],
     "logarithms": lambda a, b: [f(a.abs() + 0.1) for f in (torch.log, torch.log1p, torch.log2, torch.log10)],
     "roots": lambda a, b: [(a.abs() + 0.1).sqrt(), (a.abs() + 0.1).rsqrt(), torch.hypot(a, b)],
     "circular": lambda a, b: [a.sin(), a.cos(), a.tan(), a.atan(), torch.atan2(a, b), torch.sinc(a)],
-    "inverse": lambda a, b: [(a / 9).asin(), (a / 9).acos(), (a / 9).atanh(), a.asinh(), (a.abs() + 1.1).acosh()],
+    "inverse": lambda a, b: [
+        (a / 9).asin(), (a / 9).acos(), (a / 9).atanh(), a.asinh(), (a.abs() + 1.1).acosh(),
+    ],
     "hyperbolic": lambda a, b: [a.sinh(), a.cosh()],
-    "erf": lambda a, b: [a.erf(), a.erfc(), torch.special.erf(a), (a.abs() + 0.5).lgamma(), a.digamma().detach()],
+    "erf": lambda a, b: [
+        a.erf(), a.erfc(), torch.special.erf(a), (a.abs() + 0.5).lgamma(), a.digamma().detach(),
+    ],
     "steps": lambda a, b: [a.floor(), a.ceil(), a.round(), a.trunc(), a.frac(), torch.round(a, decimals=1)],
     "logits": lambda a, b: [torch.logit(a.abs() / 9 + 0.01), torch.logit(a, eps=0.1), torch.logaddexp(a, b)],
-    "clamps": lambda a, b: [a.clamp(-1, 1), a.clip(0), a.clamp_min(0), a.clamp_max(0), a.clamp(b, b + 1), a.clamp(min=b)],
-    "two": lambda a, b: [torch.maximum(a, b), torch.minimum(a, b), torch.fmax(a, b), torch.fmin(a, b), torch.max(a, b)],
-    "where": lambda a, b: [torch.where(a > 0, a, b), a.where(a > 0, b), torch.where(a > 0, a, 0.0), torch.where(a > 0)],
+    "clamps": lambda a, b: [
+        a.clamp(-1, 1), a.clip(0), a.clamp_min(0), a.clamp_max(0), a.clamp(b, b + 1), a.clamp(min=b),
+    ],
+    "two": lambda a, b: [
+        torch.maximum(a, b), torch.minimum(a, b), torch.fmax(a, b), torch.fmin(a, b), torch.max(a, b),
+    ],
+    "where": lambda a, b: [
+        torch.where(a > 0, a, b), a.where(a > 0, b), torch.where(a > 0, a, 0.0), torch.where(a > 0),
+    ],
     "masks": lambda a, b: [a.masked_fill(a > 0, 7.0), a.masked_fill(a > 0, b.sum())],
-    "compared": lambda a, b: [a == b, a != b, a < b, a <= b, a > b, a >= b, torch.isclose(a, b), torch.eq(a, 1)],
-    "logic": lambda a, b: [(a > 0) & (b > 0), (a > 0) | (b > 0), (a > 0) ^ (b > 0), ~(a > 0), torch.logical_and(a, b)],
-    "asked": lambda a, b: [torch.isnan(a), torch.isinf(a), torch.isfinite(a), torch.logical_not(a), torch.signbit(a)],
-    "converted": lambda a, b: [a.float(), a.double(), a.half(), a.bfloat16(), a.long(), a.int(), a.bool(), a.to(a.dtype)],
-    "copied": lambda a, b: [a.clone(), a.detach(), a.data, a.contiguous(), a.type_as(b), a.cpu(), torch.clone(a)],
-    "constant": lambda a, b: [torch.zeros_like(a), torch.ones_like(a), torch.full_like(a, 3), a.new_zeros(2), torch.eye(3)],
-    "sequences": lambda a, b: [torch.arange(5), torch.arange(1, 2, 0.25), torch.linspace(0, 1, 7), torch.full((2,), 7.0)],
+    "compared": lambda a, b: [
+        a == b, a != b, a < b, a <= b, a > b, a >= b, torch.isclose(a, b), torch.eq(a, 1),
+    ],
+    "logic": lambda a, b: [
+        (a > 0) & (b > 0), (a > 0) | (b > 0), (a > 0) ^ (b > 0), ~(a > 0), torch.logical_and(a, b),
+    ],
+    "asked": lambda a, b: [
+        torch.isnan(a), torch.isinf(a), torch.isfinite(a), torch.logical_not(a), torch.signbit(a),
+    ],
+    "converted": lambda a, b: [
+        a.float(), a.double(), a.half(), a.bfloat16(), a.long(), a.int(), a.bool(), a.to(a.dtype),
+    ],
+    "copied": lambda a, b: [
+        a.clone(), a.detach(), a.data, a.contiguous(), a.type_as(b), a.cpu(), torch.clone(a),
+    ],
+    "constant": lambda a, b: [
+        torch.zeros_like(a), torch.ones_like(a), torch.full_like(a, 3), a.new_zeros(2), torch.eye(3),
+    ],
+    "sequences": lambda a, b: [
+        torch.arange(5), torch.arange(1, 2, 0.25), torch.linspace(0, 1, 7), torch.full((2,), 7.0),
+    ],
     "one hot": lambda a, b: torch.nn.functional.one_hot(torch.tensor([[0, 2]]), 4),
 }  # fmt: skip
 
@@ -172,8 +210,8 @@ PAIRS: dict[str, Two] = {
 def test_of_two_operands(name: str, dtype: torch.dtype) -> None:
     torch.manual_seed(1)
     for shapes in (((2, 3), (2, 3)), ((2, 3), (3,)), ((4, 1), (1, 3)), ((), ())):
-        a, b = (torch.randn(shape, dtype=dtype) * 3 for shape in shapes)
-        all_right(lambda a=a.requires_grad_(), b=b.requires_grad_(): PAIRS[name](a, b))
+        a, b = ((torch.randn(shape, dtype=dtype) * 3).requires_grad_() for shape in shapes)
+        all_right(lambda a=a, b=b: PAIRS[name](a, b))
 
 
 IN_PLACE: dict[str, Two] = {
@@ -213,7 +251,7 @@ def test_integers_wrap_as_their_dtype_does(dtype: torch.dtype) -> None:
     a = torch.tensor([1, 100, 0, 127], dtype=dtype)
     all_right(lambda: [a + a, a * a, a.float(), a.to(torch.float64), a == a, torch.maximum(a, a), a.long()])
     if dtype is not torch.bool:
-        all_right(lambda: [a - 3, a // 3, a % 3, a / 3, a**2, -a, a & 3, a.clamp(1, 50), a << 0 if False else a | 8])
+        all_right(lambda: [a - 3, a // 3, a % 3, a / 3, a**2, -a, a & 3, a.clamp(1, 50), a | 8])
 
 
 def test_half_precision() -> None:
@@ -242,14 +280,17 @@ def test_a_wrong_sign_factor_or_thousandth_is_noticed() -> None:
 
 # -- PyTorch's own samples ----------------------------------------------------------------------------
 
-NAMES = """abs acos acosh add addcdiv addcmul arange asin asinh atan atan2 atanh bool byte ceil clamp clamp_max
-clamp_min clone contiguous copysign cos cosh deg2rad digamma div double eq erf erfc exp exp2 expm1 eye fill float
-float_power floor floor_divide fmax fmin fmod frac full full_like ge gt half heaviside hypot int isclose isfinite
-isin isinf isnan isneginf isposinf isreal le lerp lgamma linspace log log10 log1p log2 logaddexp logaddexp2
-logical_and logical_not logical_or logical_xor logit long lt masked_fill max maximum min minimum mul nan_to_num ne
-neg new_full new_ones new_zeros nonzero ones ones_like positive pow rad2deg __radd__ __rdiv__ reciprocal remainder
-__rmod__ __rmul__ round __rpow__ rsqrt rsub __rsub__ sgn sigmoid sign signbit sin sinc sinh sqrt square sub tan to
-true_divide trunc where xlogy zero_ zeros zeros_like""".split()  # noqa: SIM905
+NAMES = """
+    abs acos acosh add addcdiv addcmul arange asin asinh atan atan2 atanh bool byte ceil clamp clamp_max
+    clamp_min clone contiguous copysign cos cosh deg2rad digamma div double eq erf erfc exp exp2 expm1
+    eye fill float float_power floor floor_divide fmax fmin fmod frac full full_like ge gt half
+    heaviside hypot int isclose isfinite isin isinf isnan isneginf isposinf isreal le lerp lgamma
+    linspace log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor
+    logit long lt masked_fill max maximum min minimum mul nan_to_num ne neg new_full new_ones new_zeros
+    nonzero ones ones_like positive pow rad2deg __radd__ __rdiv__ reciprocal remainder __rmod__ __rmul__
+    round __rpow__ rsqrt rsub __rsub__ sgn sigmoid sign signbit sin sinc sinh sqrt square sub tan to
+    true_divide trunc where xlogy zero_ zeros zeros_like
+""".split()  # noqa: SIM905
 
 
 @pytest.mark.parametrize("name", NAMES[::6])

@@ -68,8 +68,8 @@ CONFIGURATIONS: dict[str, list[dict[str, Any]]] = {
         {"lr": 0.1, "lambd": 0.3, "alpha": 0.5, "maximize": True},
     ],
     "Muon": [
-        {"lr": 0.5, "weight_decay": 5.0, "momentum": 0.7},
-        {"lr": 0.5, "nesterov": False, "weight_decay": 0.0, "momentum": 0.7},
+        {"lr": 0.1, "weight_decay": 5.0, "momentum": 0.6},
+        {"lr": 0.1, "nesterov": False, "weight_decay": 0.0, "momentum": 0.6},
     ],
     "LBFGS": [{"lr": 0.3, "max_iter": 3}, {"lr": 0.3, "max_iter": 1}],
 }  # fmt: skip

@@ -29,7 +29,9 @@ def leaf(*values: Any) -> torch.Tensor:
 def test_the_lesson_of_one_update() -> None:
     """What the weight of the second layer of the lesson `update` is told: the error times what came in."""
     weight, h = leaf([0.14, 0.15]), torch.tensor([0.85, 0.48])
-    nodes = {one.name.rstrip("0123456789"): one for one in backward(F.linear(h, weight), torch.tensor([-1.0]))}
+    nodes = {
+        one.name.rstrip("0123456789"): one for one in backward(F.linear(h, weight), torch.tensor([-1.0]))
+    }
     (shown,) = explain(nodes["MmBackward"])
     assert shown.verdict == "✓"
     assert shown.symbols == "(gᵀ · self)ᵀ"
@@ -63,7 +65,11 @@ def test_linear_reads_as_in_a_textbook() -> None:
         (lambda a, b: torch.dot(a[0], b[0]), "input · tensor", "1·5 + 2·6"),
         (lambda a, b: torch.outer(a[0], b[0]), "input · vec2ᵀ", "1 · 6"),
         (lambda a, b: torch.addmm(a, a, b), "input + mat1 · mat2", "2 + 1·6 + 2·8"),
-        (lambda a, b: torch.addmm(a, a, b, beta=2, alpha=3), "2·input + 3·mat1 · mat2", "2·2 + 3·(1·6 + 2·8)"),
+        (
+            lambda a, b: torch.addmm(a, a, b, beta=2, alpha=3),
+            "2·input + 3·mat1 · mat2",
+            "2·2 + 3·(1·6 + 2·8)",
+        ),
         (lambda a, b: torch.addmm(a, a, b, beta=0), "mat1 · mat2", "1·6 + 2·8"),
         (lambda a, b: torch.einsum("ij,kj->ik", a, b), "Σ tensor 0 · tensor 1 by ij,kj->ik", "1·7 + 2·8"),
         (lambda a, b: torch.tensordot(a, b, 1), "Σ a·b", None),
@@ -118,22 +124,41 @@ CALLS: dict[str, Callable[[Callable[..., torch.Tensor]], Any]] = {
     "mv": lambda t: t(2, 3).mv(t(3)),
     "dot": lambda t: [t(3).dot(t(3)), torch.vdot(t(3), t(3)), torch.inner(t(2, 3), t(4, 3))],
     "outer": lambda t: [torch.outer(t(3), t(2)), torch.ger(t(3), t(2))],
-    "addmm": lambda t: [torch.addmm(t(4), t(2, 3), t(3, 4)), t(2, 4).addmm(t(2, 3), t(3, 4), beta=2, alpha=0.5)],
-    "addmv": lambda t: [torch.addmv(t(2), t(2, 3), t(3)), torch.addmv(t(2), t(2, 3), t(3), beta=0.5, alpha=3)],
+    "addmm": lambda t: [
+        torch.addmm(t(4), t(2, 3), t(3, 4)), t(2, 4).addmm(t(2, 3), t(3, 4), beta=2, alpha=0.5),
+    ],
+    "addmv": lambda t: [
+        torch.addmv(t(2), t(2, 3), t(3)), torch.addmv(t(2), t(2, 3), t(3), beta=0.5, alpha=3),
+    ],
     "addr": lambda t: torch.addr(t(3, 2), t(3), t(2), beta=0.5, alpha=2),
     "addbmm": lambda t: torch.addbmm(t(3, 5), t(2, 3, 4), t(2, 4, 5), beta=2, alpha=3),
     "baddbmm": lambda t: torch.baddbmm(t(2, 3, 5), t(2, 3, 4), t(2, 4, 5), beta=0.5, alpha=2),
-    "linear": lambda t: [F.linear(t(4, 3), t(2, 3), t(2)), F.linear(t(4, 3), t(2, 3)), F.linear(t(3), t(2, 3), t(2))],
-    "linear of more": lambda t: [F.linear(t(2, 4, 3), t(5, 3), t(5)), F.linear(t(2, 4, 3), t(5, 3)), F.linear(t(3), t(3))],
-    "bilinear": lambda t: [F.bilinear(t(4, 2), t(4, 3), t(5, 2, 3), t(5)), F.bilinear(t(2), t(3), t(1, 2, 3))],
-    "einsum": lambda t: [torch.einsum("ij,kj->ik", t(2, 3), t(4, 3)), torch.einsum("bij,bjk", t(2, 3, 4), t(2, 4, 5))],
-    "einsum of one": lambda t: [torch.einsum("ii->i", t(3, 3)), torch.einsum("ij->", t(2, 3)), torch.einsum("ii", t(2, 2))],
+    "linear": lambda t: [
+        F.linear(t(4, 3), t(2, 3), t(2)), F.linear(t(4, 3), t(2, 3)), F.linear(t(3), t(2, 3), t(2)),
+    ],
+    "linear of more": lambda t: [
+        F.linear(t(2, 4, 3), t(5, 3), t(5)), F.linear(t(2, 4, 3), t(5, 3)), F.linear(t(3), t(3)),
+    ],
+    "bilinear": lambda t: [
+        F.bilinear(t(4, 2), t(4, 3), t(5, 2, 3), t(5)), F.bilinear(t(2), t(3), t(1, 2, 3)),
+    ],
+    "einsum": lambda t: [
+        torch.einsum("ij,kj->ik", t(2, 3), t(4, 3)), torch.einsum("bij,bjk", t(2, 3, 4), t(2, 4, 5)),
+    ],
+    "einsum of one": lambda t: [
+        torch.einsum("ii->i", t(3, 3)), torch.einsum("ij->", t(2, 3)), torch.einsum("ii", t(2, 2)),
+    ],
     "einsum of many": lambda t: torch.einsum("...ij,...jk,k->...i", t(2, 3, 4), t(4, 5), t(5)),
     "einsum spaced": lambda t: torch.einsum("b h i d, b h j d -> b h i j", t(2, 2, 3, 4), t(2, 2, 3, 4)),
-    "tensordot": lambda t: [torch.tensordot(t(2, 3), t(3, 4), 1), torch.tensordot(t(2, 3), t(2, 3), dims=([0, 1], [0, 1]))],
+    "tensordot": lambda t: [
+        torch.tensordot(t(2, 3), t(3, 4), 1), torch.tensordot(t(2, 3), t(2, 3), dims=([0, 1], [0, 1])),
+    ],
     "chain": lambda t: [torch.linalg.multi_dot([t(2, 3), t(3, 4), t(4, 5)]), torch.kron(t(2, 2), t(1, 3))],
     "cross": lambda t: [torch.cross(t(4, 3), t(4, 3), dim=1), torch.linalg.cross(t(3), t(3))],
-    "cdist": lambda t: [torch.cdist(t(3, 4), t(5, 4)), torch.cdist(t(3, 4), t(5, 4), p=1), torch.cdist(t(2, 3, 4), t(2, 5, 4), 3)],
+    "cdist": lambda t: [
+        torch.cdist(t(3, 4), t(5, 4)), torch.cdist(t(3, 4), t(5, 4), p=1),
+        torch.cdist(t(2, 3, 4), t(2, 5, 4), 3),
+    ],
 }  # fmt: skip
 
 
@@ -145,7 +170,9 @@ def test_other_products(name: str, dtype: torch.dtype) -> None:
     def made(*size: int) -> torch.Tensor:
         return torch.randn(size, dtype=dtype, requires_grad=True)
 
-    evidence = [one for one in both_ways(lambda: CALLS[name](made)) if one.name not in ("randn", "requires_grad_")]
+    evidence = [
+        one for one in both_ways(lambda: CALLS[name](made)) if one.name not in ("randn", "requires_grad_")
+    ]
     assert [one.name for one in evidence for shown in explain(one) if shown.verdict != "✓"] == []
 
 
@@ -165,12 +192,19 @@ def test_a_weight_that_is_frozen_or_shared() -> None:
 
 def test_a_wrong_sign_factor_or_thousandth_is_noticed() -> None:
     a, b = torch.randn(3, 4, requires_grad=True), torch.randn(4, 3, requires_grad=True)
-    for function in (lambda: a @ b, lambda: torch.addmm(torch.eye(3), a, b), lambda: torch.einsum("ij,jk", a, b)):
+    for function in (
+        lambda: a @ b,
+        lambda: torch.addmm(torch.eye(3), a, b),
+        lambda: torch.einsum("ij,jk", a, b),
+    ):
         assert unnoticed(both_ways(function), OURS) == []
 
 
-NAMES = """addbmm addmm addmv addr baddbmm nn.functional.bilinear bmm cdist cross dot einsum inner kron linalg.cross
-linalg.multi_dot linalg.vecdot nn.functional.linear matmul mm mv outer __rmatmul__ tensordot vdot""".split()  # noqa: SIM905
+NAMES = """
+    addbmm addmm addmv addr baddbmm nn.functional.bilinear bmm cdist cross dot einsum inner kron
+    linalg.cross linalg.multi_dot linalg.vecdot nn.functional.linear matmul mm mv outer __rmatmul__
+    tensordot vdot
+""".split()  # noqa: SIM905
 
 
 @pytest.mark.parametrize("name", NAMES[::3])

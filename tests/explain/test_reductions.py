@@ -111,25 +111,53 @@ def test_the_maximum_along_a_dimension_goes_to_one_place_only() -> None:
 
 
 SHAPED: dict[str, One] = {
-    "sum": lambda x: [x.sum(), x.sum(0), x.sum(-1, keepdim=True), x.sum((0, 1)), x.sum(axis=1), x.sum(dim=[0], keepdims=True)],
-    "mean": lambda x: [x.mean(), x.mean(1), x.mean((0, 1), True), torch.mean(x, dim=-1), x.nanmean(), x.mean(dtype=torch.float64)],
-    "variance": lambda x: [x.var(), x.var(0), x.var(1, unbiased=False), x.var(unbiased=False), x.var(dim=1, correction=0)],
-    "deviation": lambda x: [x.std(), x.std(1, keepdim=True), torch.std(x, dim=0, correction=0), x.std((0, 1))],
+    "sum": lambda x: [
+        x.sum(), x.sum(0), x.sum(-1, keepdim=True), x.sum((0, 1)), x.sum(axis=1),
+        x.sum(dim=[0], keepdims=True),
+    ],
+    "mean": lambda x: [
+        x.mean(), x.mean(1), x.mean((0, 1), True), torch.mean(x, dim=-1), x.nanmean(),
+        x.mean(dtype=torch.float64),
+    ],
+    "variance": lambda x: [
+        x.var(), x.var(0), x.var(1, unbiased=False), x.var(unbiased=False), x.var(dim=1, correction=0),
+    ],
+    "deviation": lambda x: [
+        x.std(), x.std(1, keepdim=True), torch.std(x, dim=0, correction=0), x.std((0, 1)),
+    ],
     "both": lambda x: [*torch.var_mean(x, dim=1), *torch.std_mean(x), *torch.var_mean(x, 0, keepdim=True)],
     "mean alone": lambda x: torch.var_mean(x, dim=1)[1],
     "product": lambda x: [x.prod(), x.prod(0), x.prod(1, keepdim=True)],
-    "norm": lambda x: [x.norm(), x.norm(dim=1), x.norm(1), x.norm(3), x.norm(INF, dim=0), x.norm(-INF), x.norm(0.5), x.norm(0)],
-    "linalg": lambda x: [torch.linalg.norm(x), torch.linalg.vector_norm(x, 1.5, dim=0), torch.linalg.norm(x, 1, dim=1)],
+    "norm": lambda x: [
+        x.norm(), x.norm(dim=1), x.norm(1), x.norm(3), x.norm(INF, dim=0), x.norm(-INF), x.norm(0.5),
+        x.norm(0),
+    ],
+    "linalg": lambda x: [
+        torch.linalg.norm(x), torch.linalg.vector_norm(x, 1.5, dim=0), torch.linalg.norm(x, 1, dim=1),
+    ],
     "matrices": lambda x: [torch.linalg.norm(x.detach(), p) for p in (2, -2, 1, -1, INF, -INF, "fro", "nuc")],
     "distance": lambda x: [torch.dist(x, x + 1), torch.dist(x, 2 * x, 1), torch.dist(x, 2 * x, INF)],
-    "extremes": lambda x: [x.max(), x.min(), *x.max(0), *x.min(-1, keepdim=True), x.amax(), x.amin((0, 1)), x.amax(1, True)],
-    "named": lambda x: [*torch.max(x, dim=1), *torch.min(input=x, dim=0), torch.max(x, other=x + 1), *torch.aminmax(x)],
+    "extremes": lambda x: [
+        x.max(), x.min(), *x.max(0), *x.min(-1, keepdim=True), x.amax(), x.amin((0, 1)), x.amax(1, True),
+    ],
+    "named": lambda x: [
+        *torch.max(x, dim=1), *torch.min(input=x, dim=0), torch.max(x, other=x + 1), *torch.aminmax(x),
+    ],
     "arg": lambda x: [x.argmax(), x.argmin(0), x.argmax(dim=1, keepdim=True), torch.argmin(x, 1)],
-    "middle": lambda x: [x.median(), *x.median(0), *x.kthvalue(2, 0), x.nanmedian(), x.quantile(0.3), x.quantile(0.5, dim=1)],
-    "order": lambda x: [*x.sort(), *x.sort(0, descending=True), x.argsort(1), *x.topk(2, 1), *x.topk(1, 0, largest=False)],
-    "running": lambda x: [x.cumsum(0), x.cumsum(-1), x.cumprod(1), *x.cummax(0), *x.cummin(1), x.logcumsumexp(1), x.diff()],
+    "middle": lambda x: [
+        x.median(), *x.median(0), *x.kthvalue(2, 0), x.nanmedian(), x.quantile(0.3), x.quantile(0.5, dim=1),
+    ],
+    "order": lambda x: [
+        *x.sort(), *x.sort(0, descending=True), x.argsort(1), *x.topk(2, 1), *x.topk(1, 0, largest=False),
+    ],
+    "running": lambda x: [
+        x.cumsum(0), x.cumsum(-1), x.cumprod(1), *x.cummax(0), *x.cummin(1), x.logcumsumexp(1), x.diff(),
+    ],
     "exponential": lambda x: [x.logsumexp(1), torch.logsumexp(x, (0, 1)), x.logsumexp(dim=0, keepdim=True)],
-    "asked": lambda x: [(x > 0).all(), (x > 0).any(1), (x > 0).all(dim=0), x.count_nonzero(), (x > 0).sum(), x.detach().unique()],
+    "asked": lambda x: [
+        (x > 0).all(), (x > 0).any(1), (x > 0).all(dim=0), x.count_nonzero(), (x > 0).sum(),
+        x.detach().unique(),
+    ],
     "square": lambda x: [x.trace(), x.nansum()],
 }  # fmt: skip
 
@@ -145,8 +173,12 @@ def test_of_a_table(name: str, dtype: torch.dtype) -> None:
 
 def test_more_dimensions_and_none() -> None:
     x, number = torch.randn(2, 3, 4, requires_grad=True), torch.tensor(2.0, requires_grad=True)
-    all_right(lambda: [x.sum((0, 2)), x.mean((-1, 0)), x.var((0, 2)), x.amax((0, 1)), x.norm(dim=(0, 2)), *x.max(1)])
-    all_right(lambda: [number.sum(), number.mean(), number.max(), number.prod(), number.norm(), number.cumsum(0)])
+    all_right(
+        lambda: [x.sum((0, 2)), x.mean((-1, 0)), x.var((0, 2)), x.amax((0, 1)), x.norm(dim=(0, 2)), *x.max(1)]
+    )
+    all_right(
+        lambda: [number.sum(), number.mean(), number.max(), number.prod(), number.norm(), number.cumsum(0)]
+    )
     all_right(lambda: [*number.max(0), number.argmax(), *number.sort(), *number.topk(1), number.logsumexp(0)])
 
 
@@ -160,14 +192,25 @@ def test_numbers_that_are_not_finite() -> None:
     nan, row = math.nan, torch.tensor([1.0, INF, 2.0], requires_grad=True)
     holes = torch.tensor([1.0, nan, 2.0], requires_grad=True)
     all_right(lambda: [row.sum(), row.max(), row.logsumexp(0), row.cumsum(0), row.sort()[0], row.norm()])
-    all_right(lambda: [holes.max(), holes.nansum(), holes.nanmean(), holes.sum(), holes.median(), holes.sort()[0]])
+    all_right(
+        lambda: [holes.max(), holes.nansum(), holes.nanmean(), holes.sum(), holes.median(), holes.sort()[0]]
+    )
     masked = torch.tensor([[0.0, -INF], [-INF, -INF]], requires_grad=True)
     all_right(lambda: masked.logsumexp(1))
 
 
 def test_integers_and_truth() -> None:
     whole = torch.tensor([[3, 1], [2, 2]])
-    all_right(lambda: [whole.sum(), whole.max(), *whole.sort(), whole.prod(), (whole > 1).sum(), whole.float().mean()])
+    all_right(
+        lambda: [
+            whole.sum(),
+            whole.max(),
+            *whole.sort(),
+            whole.prod(),
+            (whole > 1).sum(),
+            whole.float().mean(),
+        ]
+    )
 
 
 def test_sums_of_half_precision() -> None:
@@ -188,10 +231,12 @@ def test_a_wrong_sign_factor_or_thousandth_is_noticed() -> None:
         assert unnoticed(both_ways(lambda name=name: SHAPED[name](x)), OURS) == [], name
 
 
-NAMES = """all amax amin aminmax any argmax argmin argsort count_nonzero cummax cummin cumprod cumsum diff dist
-kthvalue linalg.matrix_norm linalg.norm linalg.vector_norm logcumsumexp logsumexp max.reduction_with_dim max mean
-median min mode msort nanmean nanmedian nanquantile nansum norm prod quantile sort std std_mean sum topk trace
-unique var var_mean""".split()  # noqa: SIM905
+NAMES = """
+    all amax amin aminmax any argmax argmin argsort count_nonzero cummax cummin cumprod cumsum diff dist
+    kthvalue linalg.matrix_norm linalg.norm linalg.vector_norm logcumsumexp logsumexp
+    max.reduction_with_dim max mean median min mode msort nanmean nanmedian nanquantile nansum norm prod
+    quantile sort std std_mean sum topk trace unique var var_mean
+""".split()  # noqa: SIM905
 
 
 @pytest.mark.parametrize("name", NAMES[::4])

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from backprop_tui.debuggee import evidence, evidence_steps, private
+from backprop_tui.debuggee import checkpoint, evidence, evidence_steps, private
+from backprop_tui.debuggee.changes import ChangeError
+from backprop_tui.debuggee.changes.fork import in_fork
 from backprop_tui.debuggee.op import Op
 from backprop_tui.debuggee.recorder import Recorder
 
@@ -100,6 +102,7 @@ class Witness:
             evidence_steps.after_update(message, op.inputs[1], op.inputs[0])
         elif message["kind"] == "schedule":
             evidence_steps.after_schedule(message, op.inputs)
+            message["saved"].update(_rates_as_asked(op.inputs))
 
     # names
     def _known(self, tensor: torch.Tensor) -> dict[str, Any]:
@@ -117,6 +120,18 @@ class Witness:
         for result in results if isinstance(results, (list, tuple)) else [results]:
             if isinstance(result, torch.Tensor):
                 self._labels[_memory(result)] = _Label(text, tuple(result.shape), _strides(result))
+
+
+def _rates_as_asked(scheduler: Any) -> dict[str, Any]:
+    """What ``get_last_lr()`` says, and what ``get_lr()`` would: in a copy, because some write in it."""
+    found = {"last": evidence.pack(scheduler.get_last_lr())}
+    if checkpoint.obstacle() is not None:
+        return found
+    try:
+        found["get_lr"] = in_fork(lambda: [float(rate) for rate in scheduler.get_lr()])
+    except ChangeError:  # it has none of its own
+        found["get_lr"] = None
+    return found
 
 
 class _Label(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -97,7 +97,12 @@ def _of_step(evidence: Evidence, index: Index | None) -> Explanation:
         return optimizers.explain_update(evidence, index)
     if evidence.kind == "accumulate":
         return accumulate.explain_accumulate(evidence, index=index)
-    return schedulers.explain_schedule(evidence)
+    shown = schedulers.explain_schedule(evidence)
+    saved = evidence.saved
+    if "get_lr" not in saved:
+        return shown
+    three = schedulers.three_rates(saved["lr_before"], saved["last"], saved["get_lr"], evidence)
+    return replace(shown, note=" · ".join(text for text in (shown.note, three) if text))
 
 
 def rule_of(evidence: Evidence) -> Rule | None:
@@ -125,11 +130,11 @@ def case_of(rule: Rule, evidence: Evidence) -> Case | None:
         return None
 
 
+@np.errstate(all="ignore")
 def explained(rule: Rule, case: Case, index: Index | None = None) -> list[Explanation]:
     """The explanations of all results for which the rule has a value."""
-    with np.errstate(all="ignore"):
-        computed = rule.evaluate(case)
-        scales = rule.scale(case) if rule.scale is not None else [None] * len(computed)
+    computed = rule.evaluate(case)
+    scales = rule.scale(case) if rule.scale is not None else [None] * len(computed)
     found = []
     for number, ours in enumerate(computed):
         torchs = case.result(number)

@@ -13,8 +13,8 @@ from backprop_tui.explain.optimizers.values import Bounded, Parted, plain
 
 NOISE = np.float32(2.0**-15)
 """How far, relatively, sums of products may differ when they are summed in another order."""
-LEAST_ERROR = 0.02
-"""Of the largest element: Newton-Schulz in bfloat16 is never more alike than that (measured, to 512 × 64)."""
+LEAST_ERROR = 2.0**-8
+"""Of the largest element: one rounding to bfloat16."""
 
 
 def _reduced(value: Any, function: Callable[[Array], Array]) -> Any:

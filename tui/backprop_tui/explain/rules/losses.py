@@ -70,6 +70,13 @@ _MSE = Loss(
 )
 
 
+_HALF = Loss(
+    lambda c: _with_weight(c, "½ ({input} − {target})²"),
+    lambda c: _weighted(c, 0.5 * np.square(_difference(c))),
+    divisor=_sum_of_weights,
+)
+
+
 def _bent(difference: Array, knee: float) -> Array:
     """Half a square up to the knee, from there on a line (Huber 1964)."""
     size = np.abs(difference)
@@ -246,6 +253,8 @@ _DIVERGENCE = Loss(
 OPS: dict[str, Rule] = {
     "l1_loss": _L1.rule(f"{_PAIR}, weight=None", _l1_note),
     "mse_loss": _MSE.rule(f"{_PAIR}, weight=None", _crossed),
+    # Not torch's own: the program offers it in the place of another loss.
+    "half_mse_loss": _HALF.rule("input, target, reduction='mean', weight=None", _crossed),
     "smooth_l1_loss": _SMOOTH.rule(f"{_PAIR}, beta=1.0", _crossed),
     "huber_loss": _HUBER.rule("input, target, reduction='mean', delta=1.0, weight=None", _crossed),
     "gaussian_nll_loss": _GAUSSIAN.rule("input, target, var, full=False, eps=1e-6, reduction='mean'"),
