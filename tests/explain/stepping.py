@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.testing._internal import common_optimizers as database
 
 from backprop_tui.debuggee import evidence_steps as capture
@@ -77,6 +78,42 @@ def six_steps(name: str, options: dict[str, Any], dtype: torch.dtype) -> Iterato
 
         closure()
         yield from updates(optimizer, leaves, closure if name == "LBFGS" else None)
+
+
+class _Moves(TorchFunctionMode):
+    """Sees each place where L-BFGS writes into a parameter, as the observer does."""
+
+    def __init__(self, optimizer: torch.optim.LBFGS, leaves: Sequence[torch.Tensor]) -> None:
+        super().__init__()
+        self.optimizer, self.leaves = optimizer, leaves
+        self.found: list[Evidence] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        leaf = next((leaf for leaf in self.leaves if args and args[0] is leaf), None)
+        if leaf is None or func not in (torch.Tensor.add_, torch.Tensor.copy_):
+            return func(*args, **(kwargs or {}))
+        message = capture.of_update(self.optimizer, leaf)
+        result = func(*args, **(kwargs or {}))
+        self.found.append(travelled(capture.after_update(message, self.optimizer, leaf)))
+        return result
+
+
+def searched(dtype: torch.dtype) -> list[Evidence]:
+    """Every single move, back and forth, of an L-BFGS with a line search."""
+    torch.manual_seed(0)
+    leaves = [torch.randn(shape, dtype=dtype, requires_grad=True) for shape in [(2, 3), (3,)]]
+    optimizer = torch.optim.LBFGS(leaves, lr=1, max_iter=3, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = sum(((((leaf**2).sum() - 1) ** 2) + leaf.sin().sum() for leaf in leaves), torch.zeros(()))
+        loss.backward()
+        return loss
+
+    with _Moves(optimizer, leaves) as seen:
+        optimizer.step(closure)
+        optimizer.step(closure)
+    return seen.found
 
 
 def _loss(leaves: Sequence[torch.Tensor], sparse: bool, number: int) -> torch.Tensor:

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from backprop_tui.debuggee import evidence_steps
 from backprop_tui.explain.evidence import Evidence
 from backprop_tui.explain.explanation import explain
 from backprop_tui.explain.optimizers import UPDATES, explain_update
-from explain.stepping import Configuration, configurations, one_update, parameter, six_steps, updates
+from explain.observing import travelled
+from explain.stepping import Configuration, configurations, one_update, parameter, searched, six_steps, updates
 
 ALL = list(configurations())
 UNSEPARABLE = {"LBFGS"}
@@ -165,9 +167,6 @@ def test_one_that_only_has_the_name_of_torchs_is_not_taken_for_it() -> None:
 def test_an_update_by_hand_is_not_explained_as_an_optimizers() -> None:
     weight = parameter([1.0])
     weight.grad = torch.ones(1)
-    from backprop_tui.debuggee import evidence_steps
-    from explain.observing import travelled
-
     message = evidence_steps.of_update(None, weight)
     with torch.no_grad():
         weight -= 0.25 * weight.grad
@@ -175,3 +174,85 @@ def test_an_update_by_hand_is_not_explained_as_an_optimizers() -> None:
 
     assert (shown.verdict, shown.result) == ("?", "1 → 0.75")
     assert "by hand" in shown.symbols
+
+
+# L-BFGS
+def test_every_single_move_of_a_line_search() -> None:
+    shown = [explain_update(evidence) for evidence in searched(torch.float32)]
+
+    assert {one.verdict for one in shown} == {"✓"}
+    assert {one.symbols for one in shown} == {"w + t·d", "x"}
+    assert len(shown) > 20
+
+
+class Bowl:
+    """A quadratic that L-BFGS minimises, and what is seen of it."""
+
+    def __init__(self, **options: Any) -> None:
+        self.weight = parameter([[3.0, -2.0], [1.0, 0.5]])
+        self.optimizer = torch.optim.LBFGS([self.weight], **options)
+        self.began: dict[str, Any] | None = None
+        self.seen: list[Evidence] = []
+
+    def closure(self) -> torch.Tensor:
+        if self.began is not None:
+            evidence_steps.after_update(self.began, self.optimizer, self.weight)
+            self.seen.append(travelled(self.began))
+        self.optimizer.zero_grad()
+        loss = (self.weight**4).sum() + (self.weight**2).sum()
+        loss.backward()
+        self.began = evidence_steps.of_update(self.optimizer, self.weight)
+        return loss
+
+
+def test_what_lbfgs_did_between_two_calls_of_the_closure() -> None:
+    bowl = Bowl(lr=0.1, max_iter=6)
+    bowl.optimizer.step(bowl.closure)
+
+    assert len(bowl.seen) == 5
+    assert explained(bowl.seen) == []
+    assert {explain_update(item).symbols for item in bowl.seen} == {"w + t·d"}
+
+
+def test_between_the_tries_of_a_line_search() -> None:
+    bowl = Bowl(max_iter=6, line_search_fn="strong_wolfe")
+    bowl.optimizer.step(bowl.closure)
+
+    assert len(bowl.seen) > 5
+    assert explained(bowl.seen) == []
+
+
+def test_all_moves_of_one_step_are_summed() -> None:
+    bowl = Bowl(lr=0.1, max_iter=6)
+    (evidence,) = updates(bowl.optimizer, [bowl.weight], bowl.closure)
+    shown = explain_update(evidence)
+
+    assert shown.verdict == "✓"
+    assert [line.symbols for line in shown.lines] == ["w = w + earlier", "w = w + t·d"]
+    assert shown.split is None
+
+
+def test_moves_that_torch_has_not_kept_are_not_made_up() -> None:
+    bowl = Bowl(lr=0.1, max_iter=6, history_size=2)
+    (evidence,) = updates(bowl.optimizer, [bowl.weight], bowl.closure)
+    shown = explain_update(evidence)
+
+    assert (shown.verdict, shown.lines) == ("?", ())
+    assert shown.note is not None and shown.note.startswith("This step() made 6 moves, and torch has not kept")
+
+
+def test_a_parameter_without_a_gradient_moves_with_the_others() -> None:
+    one, other = parameter([1.0]), parameter([2.0])
+    optimizer = torch.optim.LBFGS([one, other], max_iter=2, lr=0.1)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = (one**2).sum()
+        loss.backward()
+        return loss
+
+    moved, still = updates(optimizer, [one, other], closure)
+
+    assert other.grad is None
+    assert (explain_update(moved).verdict, explain_update(still).verdict) == ("✓", "✓")
+    assert explain_update(still).result == "2"

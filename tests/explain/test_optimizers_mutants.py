@@ -21,7 +21,7 @@ import torch
 from backprop_tui.explain.evidence import Evidence
 from backprop_tui.explain.optimizers import UPDATES, running
 from backprop_tui.explain.optimizers.update import Assign, Unknown, Update
-from explain.stepping import six_steps
+from explain.stepping import searched, six_steps
 
 CONFIGURATIONS: dict[str, list[dict[str, Any]]] = {
     "SGD": [
@@ -56,7 +56,7 @@ CONFIGURATIONS: dict[str, list[dict[str, Any]]] = {
     "Adafactor": [
         {"lr": 0.1, "weight_decay": 0.2, "maximize": True},
         {"lr": 0.9, "eps": (0.7, 9.0)},
-        {"lr": 0.1, "eps": (0.1, 0.1), "weight_decay": 0.0, "d": 5.0},
+        {"lr": 0.1, "eps": (0.1, 9.0), "d": 5.0},
     ],
     "Rprop": [
         {"lr": 0.1, "step_sizes": (0.09, 0.15)},
@@ -155,9 +155,10 @@ def mutants(name: str) -> Iterator[tuple[Assign, Update]]:
 # and whether they are found
 @lru_cache(maxsize=32)
 def evidence_of(name: str) -> tuple[Evidence, ...]:
-    return tuple(
-        item for options in CONFIGURATIONS[name] for item in six_steps(name, options, torch.float64)
-    )
+    found = [item for options in CONFIGURATIONS[name] for item in six_steps(name, options, torch.float64)]
+    if name == "LBFGS":
+        found += searched(torch.float64)
+    return tuple(found)
 
 
 def is_found(update: Update, evidence: tuple[Evidence, ...]) -> bool:

@@ -52,12 +52,15 @@ TABLE = [[1.0, 2.0], [3.0, -6.0]]
         (lambda x: x.max(), "max", "max input", "max(1, 2, 3, −6)", "3"),
         (lambda x: x.max(1), "max", "max input over dimension 1", "max(3, −6)", "[2 3]"),
         (lambda x: x.max(1), "MaxBackward", "g at indices, else 0", "1", "[[0 1] [1 0]]"),
-        (lambda x: x.cumsum(0), "cumsum", "running sum of input along dimension 0", "1 + 3", "[[1 2] [4 −4]]"),
+        (lambda x: x.cumsum(0), "cumsum", "running sum of input along dimension 0", "1 + 3",
+         "[[1 2] [4 −4]]"),
         (lambda x: x.cumsum(0), "CumsumBackward", "Σ g from here on", "1 + 1", "[[2 2] [1 1]]"),
         (lambda x: x.logsumexp(1), "logsumexp", "log Σ exp input over dimension 1", "log(exp 3 + exp (−6))",
          "[2.3132617 3.0001233]"),
-        (lambda x: x.topk(1), "topk", "the 1 largest of input over dimension 1", "3 (element [1, 0])", "[[2] [3]]"),
-        (lambda x: x.argmax(), "argmax", "index of the max of input", "index of the max of (1, 2, 3, −6)", "2"),
+        (lambda x: x.topk(1), "topk", "the 1 largest of input over dimension 1", "3 (element [1, 0])",
+         "[[2] [3]]"),
+        (lambda x: x.argmax(), "argmax", "index of the max of input",
+         "index of the max of (1, 2, 3, −6)", "2"),
     ],
 )  # fmt: skip
 def test_how_it_reads(function: One, name: str, symbols: str, element: str, result: str) -> None:

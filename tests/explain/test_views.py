@@ -45,7 +45,8 @@ TABLE = [[1.0, 2.0], [3.0, -4.0]]
         (lambda x: x.flatten(), "ViewBackward", "g as 2×2", "4", "[[1 2] [3 4]]"),
         (lambda x: x[1], "__getitem__", "input[1]", "−4 (element [1, 1])", "[3 −4]"),
         (lambda x: x[:, 1:], "__getitem__", "input[:, 1:]", "−4 (element [1, 1])", "[[2] [−4]]"),
-        (lambda x: x[..., None, ::2], "__getitem__", "input[..., None, ::2]", "3 (element [1, 0])", "[[[1]] [[3]]]"),
+        (lambda x: x[..., None, ::2], "__getitem__", "input[..., None, ::2]", "3 (element [1, 0])",
+         "[[[1]] [[3]]]"),
         (lambda x: x[x > 0], "__getitem__", "input[mask]", "3 (element [1, 0])", "[1 2 3]"),
         (lambda x: x[torch.tensor([1, 1])], "__getitem__", "input[indices]", "−4 (element [1, 1])",
          "[[3 −4] [3 −4]]"),
@@ -61,7 +62,8 @@ TABLE = [[1.0, 2.0], [3.0, -4.0]]
          "[[9 1 2] [9 3 −4]]"),
         (lambda x: x.gather(1, torch.tensor([[1], [0]])), "gather", "input at index of dimension 1",
          "3 (element [1, 0])", "[[2] [3]]"),
-        (lambda x: x.tril(), "tril", "input on and below the diagonal", "−4 (element [1, 1])", "[[1 0] [3 −4]]"),
+        (lambda x: x.tril(), "tril", "input on and below the diagonal", "−4 (element [1, 1])",
+         "[[1 0] [3 −4]]"),
     ],
 )  # fmt: skip
 def test_how_it_reads(function: One, name: str, symbols: str, element: str, result: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from backprop_tui.debugger.view import Stop, View
+from backprop_tui.explain.explanation import Explanation
 from backprop_tui.panes.drawing.canvas import plain_text
 from backprop_tui.panes.drawing.grid import Grid, two_dimensions
 from backprop_tui.panes.drawing.table import (
@@ -217,3 +218,12 @@ def test_a_grid_changes_between_value_and_gradient():
 @pytest.mark.parametrize(("shape", "seen"), [([], (1, 1)), ([5], (1, 5)), ([2, 3, 4], (6, 4))])
 def test_leading_dimensions_are_flattened(shape, seen):
     assert two_dimensions(shape) == seen
+
+
+def test_what_stands_in_the_formula_of_the_last_operation_is_marked():
+    view = before("Linear", 2)
+    used = Explanation("x · Wᵀ", "", "", "✓", operands=("model.linear1.weight",))
+    shown = table_text(replace(view, explanations=(used,)))
+
+    assert line_with(shown, "linear1.weight[0,0]").split()[1:3] == ["=", "0.11"]
+    assert "=" not in table_text(view)

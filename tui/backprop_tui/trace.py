@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,11 @@ from backprop_tui.debugger.explaining import explained
 from backprop_tui.debugger.failure import StartFailed, explain_start
 from backprop_tui.debugger.launch import Program, launch
 from backprop_tui.debugger.wire import Hub, Message, Peer
+from backprop_tui.explain.notices.errors import crash_record
+from backprop_tui.explain.notices.notice import Notice
+from backprop_tui.explain.notices.watch import Watch
 from backprop_tui.explain.numbers import shortest
-from backprop_tui.protocol import VERSION
+from backprop_tui.protocol import LEVELS, VERSION, Record
 
 if TYPE_CHECKING:
     from backprop_tui.explain.explanation import Explanation
@@ -27,6 +31,8 @@ _SHORTENED = {
     "complex64": "float32",
 }
 """Dtypes whose numbers have shorter names than the Python floats that carry them."""
+_TOLD = 3
+"""How often the same notice is printed in one run."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class Tracer:
         self.write = write
         self.wrong = 0
         """How many explanations did not agree with torch."""
+        self._levels = LEVELS[: LEVELS.index(options.level) + 1]
+        self._notices = Notices()
         self._first = True
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._hub = Hub(self._hello)
@@ -98,11 +106,11 @@ class Tracer:
 
     def _message(self, peer: Peer, message: Message) -> None:
         if message["type"] == "record":
-            self._record(message["record"])
-            if "evidence" in message:
-                self._explain(message["record"], message["evidence"])
+            self._record(message["record"], message.get("evidence"))
         elif message["type"] == "stop":
             self._note(message)
+            if message["reason"] == "crashed":
+                self._notice(_crash(message))
             if message["reason"] == "refused":
                 self._fail(message["error"])
             else:
@@ -115,8 +123,17 @@ class Tracer:
             status = message["status"]
             self._end(128 - status if status < 0 else status)
 
-    def _record(self, record: dict[str, Any]) -> None:
-        self._write(_written(record))
+    def _record(self, record: dict[str, Any], evidence: dict[str, Any] | None) -> None:
+        if record["level"] in self._levels and record["kind"] != "warning":
+            self._write(_written(record))
+            if evidence is not None:
+                self._explain(record, evidence)
+        self._notice(record)
+
+    def _notice(self, record: Any) -> None:
+        for notice in self._notices.of(record):
+            place = {key: record[key] for key in ("depth", "level")}
+            self._write(_written_notice(notice, place))
 
     def _explain(self, record: dict[str, Any], evidence: dict[str, Any]) -> None:
         for explanation in explained(evidence):
@@ -149,6 +166,29 @@ class Tracer:
             self._ended.set_exception(StartFailed(sentence))
 
 
+class Notices:
+    """The notices of a run, each the first few times that it is given."""
+
+    def __init__(self) -> None:
+        self._watch = Watch()
+        self._given: Counter[tuple[Any, ...]] = Counter()
+
+    def of(self, record: Record) -> list[Notice]:
+        """What there is to say after a record."""
+        return [notice for notice in self._watch.see(record) if self._is_news(notice)]
+
+    def _is_news(self, notice: Notice) -> bool:
+        key = (notice.id, notice.file, notice.line, notice.subject)
+        self._given[key] += 1
+        return self._given[key] <= _TOLD
+
+
+def _crash(message: Message) -> Record:
+    """The exception that ended the script, as a record."""
+    file, line, *_ = message["frames"][0] if message["frames"] else (None, None)
+    return crash_record(message["error"] or "", message["time"], message["iteration"], file, line)
+
+
 def _written(value: Any) -> Any:
     """A record with the shortest digits that name the same number in each tensor's own dtype."""
     if isinstance(value, list):
@@ -175,6 +215,23 @@ def _written_explanation(record: dict[str, Any], explanation: Explanation) -> di
         "check": explanation.check,
         "difference": explanation.difference,
         "note": explanation.note,
+    }
+
+
+def _written_notice(notice: Notice, place: dict[str, Any]) -> dict[str, Any]:
+    """``place``: how deep the operation lies after which it is written."""
+    return {
+        "time": list(notice.time),
+        "iteration": notice.iteration,
+        **place,
+        "kind": "notice",
+        "name": notice.id,
+        "id": notice.id,
+        "file": notice.file,
+        "line": notice.line,
+        "text": notice.text,
+        "why": notice.why,
+        "look": notice.look,
     }
 
 

@@ -34,7 +34,9 @@ def _wrapped(engine: Engine, original: Callable[..., Any], limit: str) -> Callab
         if not engine.observing or not engine.ours() or engine.in_function:
             return original(*args, **kwargs)
         parameters, args, kwargs = _parameters(args, kwargs)
-        gradients = [item.grad for item in parameters if isinstance(item, torch.Tensor) and item.grad is not None]
+        gradients = [
+            item.grad for item in parameters if isinstance(item, torch.Tensor) and item.grad is not None
+        ]
         settings = {limit: args[1] if len(args) > 1 else kwargs.get(limit)}
         op = engine.begin(OPERATION, "op", original.__name__, ((gradients,), settings))
         try:

@@ -73,7 +73,9 @@ def skipped(candidates: Iterable[torch.Tensor], name: Name) -> list[LeftOut]:
 
 def unowned(leaves: Iterable[torch.Tensor], optimizers: Iterable[Any], name: Name) -> list[LeftOut]:
     """The parameters among the leaves of a backward pass that no optimizer holds."""
-    owned = {id(leaf) for optimizer in optimizers for group in optimizer.param_groups for leaf in group["params"]}
+    owned = {
+        id(leaf) for optimizer in optimizers for group in optimizer.param_groups for leaf in group["params"]
+    }
     return [
         _left_out(leaf, name)
         for leaf in leaves

@@ -21,7 +21,7 @@ from backprop_tui.panes.drawing.heat import LEGEND, Patch, heat_lines, patch_of
 from backprop_tui.panes.drawing.layers import Chain, read_chain
 from backprop_tui.panes.drawing.marks import Marks, mark_chain
 from backprop_tui.panes.drawing.neurons import draw_neurons
-from backprop_tui.panes.drawing.observed import Observed, observe
+from backprop_tui.panes.drawing.observed import Observed, observe, used_by_last
 from backprop_tui.panes.drawing.text import Pieces, wrapped
 from backprop_tui.panes.picture import Fetch, PicturePane
 
@@ -45,7 +45,8 @@ class NetworkPane(PicturePane):
     HELP = """\
 The network as the script ran it, and the gradient on its way back.
 
-- `>` marks what the next operation reads (frame `┏━┓`), `*` what the last one wrote (frame `╔═╗`).
+- `>` marks what the next operation reads (frame `┏━┓`), `*` what the last one wrote (frame `╔═╗`),
+  `=` the weights in the formula that explains it.
 - A small chain of layers is drawn as neurons and weights. `[1]` is the index of a neuron, `b` its bias, `z`
   its value before the activation and `a` after it; `∂` is the derivative of the loss with respect to that
   number. A number without `∂` has no gradient yet.
@@ -98,11 +99,18 @@ The network as the script ran it, and the gradient on its way back.
         """Draw this view; the list scrolls to the operation unless a row was chosen by hand."""
         old, self._view = self._view, view
         if old is not None and old.stop is view.stop and old.parameters == view.parameters:
+            self._mark_used(old, view)
             return
         self._cursor = None
         self._read()
         self._refetch()
         self._draw()
+
+    def _mark_used(self, old: View, view: View) -> None:
+        """The explanation of the last operation came a little after it."""
+        if self._chain is not None and used_by_last(old) != used_by_last(view):
+            self._marks = mark_chain(view, self._seen, self._chain)
+            self._draw()
 
     def _read(self) -> None:
         assert self._view is not None

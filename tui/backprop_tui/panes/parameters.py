@@ -13,6 +13,7 @@ from backprop_tui.explain.numbers import count
 from backprop_tui.panes.drawing import grid as grids
 from backprop_tui.panes.drawing.grid import Grid, two_dimensions
 from backprop_tui.panes.drawing.heat import patch_of
+from backprop_tui.panes.drawing.observed import used_by_last
 from backprop_tui.panes.drawing.table import (
     Columns,
     Table,
@@ -59,7 +60,8 @@ class ParametersPane(PicturePane):
     HELP = """\
 Every parameter: its value, its gradient, what the last operation changed and what the next one reads.
 
-- `>` is read by the next operation, `*` was written by the last one; `changed` has old → new.
+- `>` is read by the next operation, `*` was written by the last one, `=` stands in the formula that explains
+  it; `changed` has old → new.
 - In the column `grad`, `None` means that there is no gradient, `0` that there is one and it is zero.
 - `!` and "in no optimizer": nothing will ever update this parameter.
 - `‖0.5‖` stands for a tensor too large for the column: its norm.
@@ -103,6 +105,9 @@ Every parameter: its value, its gradient, what the last operation changed and wh
         """Show this view; the table scrolls to what changed unless the cursor was moved by hand."""
         before, self._view = self._view, view
         if before is not None and before.stop is view.stop and before.parameters == view.parameters:
+            if used_by_last(before) != used_by_last(view):
+                self._table.used = used_by_last(view)
+                self.repaint()
             return
         self._table = table_of(view, before)
         self.cursor = min(self.cursor, max(0, len(self._table.rows) - 1))

@@ -29,6 +29,7 @@ class PicturePane(TextPane):
         & > .piece--negative { color: $text-error; }
         & > .piece--read { color: $text-accent; text-style: bold; }
         & > .piece--wrote { color: $text-success; text-style: bold; }
+        & > .piece--used { color: $text-warning; }
         & > .piece--planned { color: $text-secondary; }
     }
     """

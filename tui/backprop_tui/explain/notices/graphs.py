@@ -11,6 +11,15 @@ from backprop_tui.protocol import Record, TensorInfo, Time
 
 _KEPT = 32
 _SUMS = frozenset({"add", "add_"})
+_KEEP_RESULT = frozenset(
+    "Exp Expm1 Sigmoid Tanh Tan Sqrt Rsqrt Reciprocal Softmax LogSoftmax Relu Elu Cumprod Logsumexp Celu".split()
+)
+_KEEP_INPUTS = frozenset(
+    "Mul Div Pow Mm Addmm Bmm Mv Dot Log Log2 Log10 Log1P Sin Cos Sinh Cosh Abs Square Convolution MseLoss SmoothL1Loss "
+    "HuberLoss L1Loss BinaryCrossEntropy BinaryCrossEntropyWithLogits NativeBatchNorm NativeLayerNorm Gelu Silu "
+    "Softplus LeakyRelu Clamp Prod Var Std LinalgVectorNorm Minimum Maximum".split()
+)
+"""Nodes that compute with the result of their operation, or with what it read."""
 
 
 class Graphs(Detector):
@@ -20,8 +29,8 @@ class Graphs(Detector):
         super().__init__(past, give)
         self._aliases: dict[Time, TensorInfo] = {}
         """Results of ``y.data``: y."""
-        self._changed: dict[Time, tuple[TensorInfo, Record]] = {}
-        """Operations whose nodes use y, which was changed through its alias: (y, the change)."""
+        self._changed: dict[Time, tuple[TensorInfo, Record, frozenset[str]]] = {}
+        """Operations whose nodes may use y, which was changed through its alias: (y, the change, which nodes)."""
 
     def handlers(self) -> Handlers:
         return {
@@ -68,19 +77,19 @@ class Graphs(Detector):
     def _write(self, info: TensorInfo, record: Record) -> None:
         """The nodes of what made and what read the tensor may use the values that it had."""
         maker, source = self.past.maker(info), info.get("source")
-        readers = [] if source is None else list(self.past.readers(source))
-        for item in (maker, *readers):
-            if item is not None and item["name"] != "data":
-                self._changed[item["time"][0], item["time"][1]] = (info, record)
+        if maker is not None:
+            self._changed[maker["time"][0], maker["time"][1]] = (info, record, _KEEP_RESULT)
+        for reader in () if source is None else list(self.past.readers(source)):
+            self._changed[reader["time"][0], reader["time"][1]] = (info, record, _KEEP_INPUTS)
 
     def _node(self, record: Record) -> None:
         if not self._changed:
             return
         origin = record.get("origin")
-        found = None if origin is None else self._changed.pop((origin[0], origin[1]), None)
-        if found is None:
+        found = None if origin is None else self._changed.get((origin[0], origin[1]))
+        if found is None or record["name"].rstrip("0123456789").removesuffix("Backward") not in found[2]:
             return
-        info, change = found
+        info, change, _ = found
         self._changed = {time: item for time, item in self._changed.items() if item[1] is not change}
         text = (
             f"{record['name']} computes with {called(info, 'tensor')}, which {change['name']} changed through .data "

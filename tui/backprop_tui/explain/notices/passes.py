@@ -31,7 +31,12 @@ class Pass:
     def site(self) -> tuple[Any, ...]:
         """Where it was called, and where its loss was computed."""
         maker = self.maker or {}
-        return (self.record.get("line"), *self.record.get("callers", ()), maker.get("line"), maker.get("name"))
+        return (
+            self.record.get("line"),
+            *self.record.get("callers", ()),
+            maker.get("line"),
+            maker.get("name"),
+        )
 
 
 class Passes(Detector):
@@ -117,9 +122,7 @@ class Passes(Detector):
             )
             self.give("graph-cut", found.record, text)
         elif self._flat is not None and self._reached == self._zeros:
-            text = (
-                f"{self._flat['name']} passes no gradient, and so all gradients that {name}.backward() found are 0"
-            )
+            text = f"{self._flat['name']} passes no gradient, and so all gradients that {name}.backward() found are 0"
             self.give("graph-cut", found.record, text)
 
     def _look_for_constant(self, found: Pass) -> None:

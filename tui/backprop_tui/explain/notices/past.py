@@ -15,7 +15,9 @@ _STEPS = 20
 _OUTER = frozenset({"module", "forward", "loss"})
 _SAME = frozenset({"to", "type", "float", "cpu", "contiguous", "dropout", "cuda"})
 """Functions that may hand back the tensor that they were given."""
-VIEWS = frozenset({"view", "reshape", "squeeze", "unsqueeze", "flatten", "view_as", "permute", "transpose", "T"})
+VIEWS = frozenset(
+    {"view", "reshape", "squeeze", "unsqueeze", "flatten", "view_as", "permute", "transpose", "T"}
+)
 
 
 class Past:

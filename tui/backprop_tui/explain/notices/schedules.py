@@ -90,7 +90,10 @@ class Schedules(Detector):
 
     def _two(self, record: Record, before: list[Any], after: list[Any]) -> None:
         last = self._last
-        if last is None or (last.get("scheduler"), last.get("line")) == (record.get("scheduler"), record.get("line")):
+        if last is None or (last.get("scheduler"), last.get("line")) == (
+            record.get("scheduler"),
+            record.get("line"),
+        ):
             return
         chained = last.get("lr_after") == before
         if chained and last.get("lr_before") != before and after != before:

@@ -41,7 +41,11 @@ class Updates(Detector):
         if len(inputs) != 2 or not outputs or not inputs[0].get("leaf") or not inputs[0].get("requires_grad"):
             return
         name = inputs[0].get("name")
-        if name in self._gradients and name is not None and self._is_gradient(inputs[1], self._gradients[name]):
+        if (
+            name in self._gradients
+            and name is not None
+            and self._is_gradient(inputs[1], self._gradients[name])
+        ):
             self._made[(record["time"][0], record["time"][1])] = (name, record)
             if len(self._made) > _KEPT:
                 del self._made[next(iter(self._made))]

@@ -11,8 +11,8 @@ from backprop_tui.explain.notices.gradients import Gradients
 from backprop_tui.explain.notices.graphs import Graphs
 from backprop_tui.explain.notices.losses import Losses
 from backprop_tui.explain.notices.modes import Modes
-from backprop_tui.explain.notices.nonfinite import NonFinite
 from backprop_tui.explain.notices.notice import Notice, notice
+from backprop_tui.explain.notices.outputs import DeadReLU, NonFinite
 from backprop_tui.explain.notices.ownership import Ownership
 from backprop_tui.explain.notices.passes import Passes
 from backprop_tui.explain.notices.past import Past
@@ -37,6 +37,7 @@ DETECTORS: tuple[Callable[..., Any], ...] = (
     Losses,
     Modes,
     NonFinite,
+    DeadReLU,
 )
 """Each is made with (past, give) and has `handlers`: from a kind of record, ``error``, or ``name of a
 function`` with a colon before it, to a method that takes the record."""

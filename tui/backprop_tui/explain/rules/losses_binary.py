@@ -47,6 +47,10 @@ def _binary_note(case: Case) -> str | None:
     return f"{some(extreme, x.size, 'prediction')} exactly 0 or 1: torch takes log 0 to be −100"
 
 
+_LEAST = float(np.float32(1e-12))
+"""torch writes this number as a float32, whatever the dtype of the tensors."""
+
+
 def _binary_slope_note(case: Case) -> str | None:
     x = case["self"]
     extreme = int(((1 - x) * x < 1e-12).sum())
@@ -57,7 +61,7 @@ def _binary_slope_note(case: Case) -> str | None:
 
 def _binary_slope(case: Case) -> Array:
     x = case["self"]
-    slope: Array = (x - case["target"]) / np.maximum((1 - x) * x, 1e-12)
+    slope: Array = (x - case["target"]) / np.maximum((1 - x) * x, _LEAST)
     return slope * case["weight"] if case.has("weight") else slope
 
 

@@ -171,7 +171,7 @@ def active_row(rows: Sequence[FlowRow]) -> int | None:
 
 # ---- rows as text
 
-GLYPH = {"read": ">", "wrote": "*", "": " "}
+GLYPH = {"read": ">", "wrote": "*", "used": "=", "": " "}
 ACTIVE = {"forward": "▶", "backward": "◀", "": " "}
 
 

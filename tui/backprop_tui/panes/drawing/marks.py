@@ -12,6 +12,7 @@ from backprop_tui.panes.drawing.observed import (
     origin_of,
     reads,
     time_of,
+    used_by_last,
 )
 from backprop_tui.protocol import Record, Time
 
@@ -63,6 +64,7 @@ class Marks:
 def mark_chain(view: View, seen: Observed, chain: Chain) -> Marks:
     """Marks of the next and the last operation on a chain of layers."""
     marker = _Marker(seen, chain)
+    marker.used(used_by_last(view))
     if seen.last is not None:
         marker.wrote(seen.last)
         for record in changed_by_last(view):
@@ -88,6 +90,13 @@ class _Marker:
 
     def _columns(self) -> range:
         return range(1, len(self.chain.layers) + 1 + bool(self.chain.loss))
+
+    def used(self, names: frozenset[str]) -> None:
+        """What stands in the formula that explains the last operation."""
+        for number, layer in enumerate(self.chain.layers):
+            for part, name in (("weight", layer.weight), ("bias", layer.bias)):
+                if name in names:
+                    self.parts[part, number] = "used"
 
     # ---- the next operation
 

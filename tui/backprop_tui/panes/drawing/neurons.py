@@ -20,8 +20,8 @@ HEADER = 2
 FEW_ROWS = 8
 WEIGHT_GAP, LOSS_GAP = 8, 3
 WIDEST_GAP = 34
-GLYPH = {"read": ">", "wrote": "*", "": " "}
-BORDER = {"": tuple("╭─╮│╰╯"), "read": tuple("┏━┓┃┗┛"), "wrote": tuple("╔═╗║╚╝")}
+GLYPH = {"read": ">", "wrote": "*", "used": "=", "": " "}
+BORDER = {"": tuple("╭─╮│╰╯"), "read": tuple("┏━┓┃┗┛"), "wrote": tuple("╔═╗║╚╝"), "used": tuple("╭─╮│╰╯")}
 
 
 @dataclass(frozen=True)

@@ -156,6 +156,11 @@ def read_by_next(view: View) -> frozenset[str]:
     return reads(record) if record else frozenset()
 
 
+def used_by_last(view: View) -> frozenset[str]:
+    """Names of the tensors in the formulas that explain the last operation."""
+    return frozenset(name for item in view.explanations for name in item.operands)
+
+
 def reads(record: Record) -> frozenset[str]:
     """Names of the tensors that an operation reads, ``w.grad`` for the gradient of ``w``."""
     names = {str(info["name"]) for info in record.get("inputs") or [] if info.get("name")}

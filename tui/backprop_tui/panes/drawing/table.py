@@ -19,7 +19,7 @@ from backprop_tui.explain.numbers import (
     whole_values,
 )
 from backprop_tui.panes.drawing.canvas import Line, cut, cut_left, fitted, pad
-from backprop_tui.panes.drawing.observed import changed_by_last, read_by_next
+from backprop_tui.panes.drawing.observed import changed_by_last, read_by_next, used_by_last
 from backprop_tui.protocol import ParameterRow, TensorInfo
 
 SMALL = 9
@@ -27,7 +27,7 @@ SMALL = 9
 MOST_ELEMENT_ROWS = 400
 
 NAME_LEAST = 13
-GLYPH = {"read": ">", "wrote": "*", "": " "}
+GLYPH = {"read": ">", "wrote": "*", "used": "=", "": " "}
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class Table:
     parameters: tuple[ParameterRow, ...] = ()
     rows: list[TableRow] = field(default_factory=list)
     reads: frozenset[str] = frozenset()
+    used: frozenset[str] = frozenset()
+    """In the formula that explains the last operation."""
     edits: dict[str, Edit] = field(default_factory=dict)
     """By name, ``w.grad`` for gradients."""
     states: tuple[str, ...] = ()
@@ -81,6 +83,7 @@ def table_of(view: View, before: View | None) -> Table:
         view.parameters,
         rows_of(view.parameters),
         read_by_next(view),
+        used_by_last(view),
         edits_of(view, before),
         tuple(states),
         common_prefix(view.parameters),
@@ -237,7 +240,8 @@ def row_line(table: Table, row: TableRow, columns: Columns, width: int) -> Line:
 
 
 def _cell(table: Table, key: str, text: str, style: str) -> Line:
-    mark = "read" if key in table.reads else "wrote" if key in table.edits else ""
+    marked = (("read", table.reads), ("wrote", table.edits), ("used", table.used))
+    mark = next((word for word, names in marked if key in names), "")
     return [(GLYPH[mark], mark), (text, mark or style)]
 
 

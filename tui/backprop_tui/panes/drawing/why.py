@@ -33,7 +33,7 @@ def one(item: Explanation, width: int) -> list[Pieces]:
     result: Pieces = (("= ", "dim"), (item.result, "value"), verdict) if item.result else (verdict,)
     # The last line of an arithmetic in several says what the summary says.
     summed_up = bool(item.lines) and item.lines[-1].value == item.result
-    lines = [((place, "dim"),)] if summed_up and place else []
+    lines: list[Pieces] = [((place, "dim"),)] if summed_up and place else []
     if not summed_up:
         lines = _packed((rule, numbers, result), width)
     if item.lines:
