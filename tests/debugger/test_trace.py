@@ -311,3 +311,33 @@ def test_a_scheduler_says_why_get_lr_is_not_the_rate(tmp_path: Path) -> None:
     notes = [record["note"] for record in records if record["kind"] == "explanation" and record["note"]]
     (second,) = [note for note in notes if "epoch 2 is a milestone" in note]
     assert "get_lr() is not the rate" in second
+
+
+ATTENTION = """\
+import torch
+torch.manual_seed(0)
+attention = torch.nn.MultiheadAttention(8, 2, dropout=0.1, batch_first=True)
+x = torch.randn(2, 3, 8)
+out, weights = attention(x, x, x)
+torch.nn.functional.normalize(out, dim=-1).sum().backward()
+print(weights.sum().item(), attention.in_proj_weight.grad.norm().item())
+"""
+
+
+def test_what_a_composite_function_does_is_seen_as_kernels(tmp_path: Path) -> None:
+    script = tmp_path / "attention.py"
+    script.write_text(ATTENTION)
+    records, printed = trace("--level", "kernel", str(script))
+    alone = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, env=environment(), check=True
+    )
+    assert printed == alone.stdout
+
+    inside = [record["name"] for record in records if record["level"] == "kernel"]
+    assert {"linear", "bmm", "softmax", "dropout"} <= set(inside)
+    assert {"norm", "clamp_min", "div"} <= set(inside)
+    whole = [record["name"] for record in records if record["level"] == "operation"]
+    assert "multi_head_attention_forward" in whole and "bmm" not in whole
+    # Stepping at another level must not change when anything happens.
+    plain, _ = trace(str(script))
+    assert [r["time"] for r in plain] == [r["time"] for r in records if r["level"] != "kernel"]

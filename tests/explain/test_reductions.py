@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from backprop_tui.explain.explanation import Explanation, explain
-from backprop_tui.explain.rules import cumulative, extremes, norms, reductions, variances
+from backprop_tui.explain.rules import cumulative, extremes, norms, ordering, reductions, variances
 from explain.both_ways import both_ways, family
 from explain.checking import all_right, database, unnoticed
 from explain.observing import backward
 
-OURS = family(reductions, variances, norms, extremes, cumulative)
+OURS = family(reductions, variances, norms, extremes, ordering, cumulative)
 FLOATS = [torch.float32, torch.float64]
 INF = math.inf
 

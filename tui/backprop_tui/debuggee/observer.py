@@ -13,8 +13,8 @@ from backprop_tui.debuggee.changes.loss import NAMES as SWAPPABLE
 from backprop_tui.debuggee.changes.wrapping import transparent
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.op import Op
-from backprop_tui.debuggee.optable import LOSSES, NAMES
-from backprop_tui.protocol import OPERATION, PHASE
+from backprop_tui.debuggee.optable import COMPOSITES, LOSSES, NAMES
+from backprop_tui.protocol import KERNEL, OPERATION, PHASE
 
 
 class Observer(private.FunctionMode):
@@ -29,6 +29,8 @@ class Observer(private.FunctionMode):
         self.leaves: dict[int, torch.Tensor] = {}
         """Storage address to leaf, for the leaves that the last backward pass reached."""
         self.stacked = False
+        self._inside = 0
+        """Above zero inside a composite function."""
         self.last_loss: tuple[Any, Any, Any] | None = None
         """The last call of a loss function: (function, args, kwargs), without its graph."""
         self.loss_name: str | None = None
@@ -74,6 +76,8 @@ class Observer(private.FunctionMode):
             return func(*args, **kwargs)
         if self.updates is not None:
             return self.updates.kernel(name, func, args, kwargs)
+        if self._inside:
+            return self._part(name, func, args, kwargs)
         op = self._begin(name, loss, args, kwargs)
         if loss:
             self._remember_loss(name, func, args, kwargs)
@@ -113,7 +117,7 @@ class Observer(private.FunctionMode):
         engine = self.engine
         engine.in_function += 1
         try:
-            result = func(*args, **kwargs)
+            result = func(*args, **kwargs) if func not in COMPOSITES else self._expand(func, args, kwargs)
         except BaseException as error:
             engine.in_function -= 1
             engine.fail(op, error)
@@ -123,6 +127,29 @@ class Observer(private.FunctionMode):
             engine.recorder.made_nodes(op, private.sequence_number())
         written = args[0] if result is None and args else result
         engine.end(op, written)
+        return result
+
+    @transparent
+    def _expand(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call a composite function so that what it calls is seen."""
+        self._inside += 1
+        try:
+            with private.expanded(func, self):
+                return func(*args, **kwargs)
+        finally:
+            self._inside -= 1
+
+    @transparent
+    def _part(self, name: str, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """One function called inside a composite one."""
+        engine = self.engine
+        op = engine.begin(KERNEL, "kernel", name, (args, kwargs))
+        try:
+            result = func(*args, **kwargs)
+        except BaseException as error:
+            engine.fail(op, error)
+            raise
+        engine.end(op, args[0] if result is None and args else result)
         return result
 
     def _begin(self, name: str, loss: bool, args: Any, kwargs: Any) -> Op:

@@ -93,6 +93,25 @@ _QUESTIONS = frozenset(
 )
 """Calls that compute nothing and move nothing: they are passed through unseen."""
 
+COMPOSITES: frozenset[Callable[..., Any]] = frozenset(
+    getattr(F, name)
+    for name in [
+        "multi_head_attention_forward",
+        "gumbel_softmax",
+        "normalize",
+        "local_response_norm",
+        "softsign",
+        "tanhshrink",
+        "lp_pool1d",
+        "lp_pool2d",
+        "gaussian_nll_loss",
+        "multilabel_soft_margin_loss",
+        "triplet_margin_with_distance_loss",
+    ]
+    if hasattr(F, name)
+)
+"""Functions made of several others in Python, which are shown inside them as kernels."""
+
 LOSSES: frozenset[Callable[..., Any]] = frozenset(
     getattr(F, name)
     for name in [

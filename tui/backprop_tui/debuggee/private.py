@@ -7,8 +7,8 @@ databases of `tests/equality` say whether it is mended.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from typing import Any
 from weakref import ref
@@ -103,6 +103,30 @@ def keep_l1_weight() -> None:
         return handle(original, (input, target, weight), input, target, *args, weight=weight, **kwargs)
 
     F.l1_loss = l1_loss
+
+
+@contextmanager
+def expanded(function: Any, mode: Any) -> Iterator[None]:
+    """Let a mode see what one call of a composite function does inside.
+
+    Such a function begins by asking ``has_torch_function`` whether a mode wants the call as a whole;
+    that question is answered with no, once.
+    """
+    scope = function.__globals__
+    asked = [name for name in function.__code__.co_names if name.startswith("has_torch_function")]
+    originals = {name: scope[name] for name in asked}
+
+    def no(*arguments: Any) -> bool:
+        scope.update(originals)
+        return False
+
+    scope.update(dict.fromkeys(asked, no))
+    push_below(mode)
+    try:
+        yield
+    finally:
+        remove(mode)
+        scope.update(originals)
 
 
 LossModule = torch.nn.modules.loss._Loss

@@ -20,6 +20,7 @@ FAMILIES = (
     "variances",
     "norms",
     "extremes",
+    "ordering",
     "cumulative",
     "products",
     "product_slopes",

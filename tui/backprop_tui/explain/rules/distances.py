@@ -49,7 +49,7 @@ def _distance_at(case: Case, number: int, index: Index) -> str:
     p = case["p"]
     if p != 2:
         return f"‖{added(apart, lambda i: single(apart[i]))}‖{index_of(p)}"
-    return f"√({added(apart, lambda i: f'({single(apart[i])})²')})"
+    return f"√({added(apart, lambda i: f'{_factor(apart[i])}²')})"
 
 
 def _lengths(case: Case) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""Rules of what looks for the largest, the smallest, the middle, and of sorting.
+"""Rules of what looks for the largest and the smallest.
 
 torch's documentation, entry of the function's own name; backwards
 torch/csrc/autograd/FunctionsManual.cpp: value_selecting_reduction_backward, evenly_distribute_backward.
@@ -15,7 +15,8 @@ from backprop_tui.explain.evidence import Array, Tensor
 from backprop_tui.explain.rule import Case, Index, Rule, Sum
 from backprop_tui.explain.rules import axes as ax
 from backprop_tui.explain.rules.choices import LARGER, SMALLER
-from backprop_tui.explain.rules.moving import at, returned
+from backprop_tui.explain.rules.moving import returned
+from backprop_tui.explain.rules.ordering import along, order_rule, shaped, values_of
 from backprop_tui.explain.rules.parts import with_out
 from backprop_tui.explain.rules.reductions import gradient_at, keepdim, members, over, spread_back
 from backprop_tui.explain.rules.writing import summand
@@ -25,16 +26,6 @@ Reduce = Callable[..., Any]
 
 def _axes(case: Case, name: str = "input") -> tuple[int, ...]:
     return ax.axes_of(case.get("dim"), ax.tensor(case, name).values.ndim)
-
-
-def _along(case: Case, default: int = -1) -> int:
-    return ax.axis_of(case.get("dim", default), max(1, np.ndim(case["input"])))
-
-
-def _values(case: Case) -> Array:
-    """A number is a vector of one element here."""
-    values = np.asarray(case["input"])
-    return values if values.ndim else values.reshape(1)
 
 
 # -- max and min ------------------------------------------------------------------------------------
@@ -51,22 +42,15 @@ def _along_one(case: Case) -> Case:
     return Case(case.evidence, {**case.operands, "dim": dim})
 
 
-def _shaped(case: Case, found: Array, axis: int) -> Array:
-    """As torch gives it: without the reduced dimension unless it is to be kept, a number for a number."""
-    if not np.ndim(case["input"]):
-        return found.reshape(())
-    return found if keepdim(case) else np.squeeze(found, axis)
-
-
 def _extreme(case: Case, reduce: Reduce, arg: Reduce) -> list[Array | None]:
-    values = _values(case)
+    values = values_of(case)
     if case.get("dim") is None:
         return [np.asarray(reduce(values))]
-    axis = _along(case)
+    axis = along(case)
     found = np.asarray(reduce(values, axis=axis, keepdims=True))
     return [
-        _shaped(case, found, axis),
-        _shaped(case, np.asarray(arg(values, axis=axis, keepdims=True)), axis),
+        shaped(case, found, axis),
+        shaped(case, np.asarray(arg(values, axis=axis, keepdims=True)), axis),
     ]
 
 
@@ -118,12 +102,12 @@ def _arg_rule(word: str, arg: Reduce) -> Rule:
     """torch.argmax and argmin: of equals the first."""
 
     def evaluate(case: Case) -> list[Array | None]:
-        values = _values(case)
+        values = values_of(case)
         if case.get("dim") is None:
             found = np.asarray(arg(values))
             return [found.reshape([1] * np.ndim(case["input"])) if keepdim(case) else found]
-        axis = _along(case)
-        return [_shaped(case, np.asarray(arg(values, axis=axis, keepdims=True)), axis)]
+        axis = along(case)
+        return [shaped(case, np.asarray(arg(values, axis=axis, keepdims=True)), axis)]
 
     return Rule(
         lambda case, number: f"index of the {word} of {{input}}" + over(case),
@@ -133,133 +117,6 @@ def _arg_rule(word: str, arg: Reduce) -> Rule:
     )
 
 
-# -- order ----------------------------------------------------------------------------------------
-
-
-def _chosen(case: Case, number: int, values: Array, axis: int, own: Array) -> Array:
-    """torch's indices where they lead to the right values: which of equals is taken is not promised."""
-    torchs = case.result(number)
-    source = _values(case)
-    if torchs is None or torchs.values.size != own.size:
-        return own
-    given = torchs.values.reshape(own.shape)
-    inside = (given >= 0) & (given < source.shape[axis])
-    found = np.take_along_axis(source, np.where(inside, given, 0), axis)
-    right = inside & ((found == values) | (np.isnan(found) & np.isnan(values)))
-    return np.where(right, given, own)
-
-
-def _sorted(case: Case, descending: bool, axis: int) -> tuple[Array, Array]:
-    """Values and where they come from. NaN counts as larger than every number."""
-    source = _values(case)
-    if descending:
-        order = np.flip(np.argsort(np.flip(source, axis), axis=axis, kind="stable"), axis)
-        order = source.shape[axis] - 1 - order
-    else:
-        order = np.argsort(source, axis=axis, kind="stable")
-    return np.take_along_axis(source, order, axis), order
-
-
-def _sort(case: Case) -> list[Array | None]:
-    axis = _along(case)
-    values, order = _sorted(case, bool(case.get("descending", False)), axis)
-    shape = np.shape(case["input"])
-    return [values.reshape(shape), _chosen(case, 1, values, axis, order).reshape(shape)]
-
-
-def _msort(case: Case) -> list[Array | None]:
-    return [np.sort(_values(case), axis=0).reshape(np.shape(case["input"]))]
-
-
-def _argsort(case: Case) -> list[Array | None]:
-    axis = _along(case)
-    values, order = _sorted(case, bool(case.get("descending", False)), axis)
-    return [_chosen(case, 0, values, axis, order).reshape(np.shape(case["input"]))]
-
-
-def _topk(case: Case) -> list[Array | None]:
-    axis, many = _along(case), int(case["k"])
-    values, order = _sorted(case, bool(case.get("largest", True)), axis)
-    values, order = (np.take(one, range(many), axis=axis) for one in (values, order))
-    shape = values.shape if np.ndim(case["input"]) else ()
-    if not case.get("sorted", True):
-        return [None, None]
-    return [values.reshape(shape), _chosen(case, 1, values, axis, order).reshape(shape)]
-
-
-def _topk_text(case: Case, number: int) -> str:
-    which = "largest" if case.get("largest", True) else "smallest"
-    return f"{'indices of ' if number else ''}the {{k}} {which} of {{input}}" + over(case)
-
-
-def _one_of_sorted(case: Case, position: Array) -> list[Array | None]:
-    """One place of the sorted elements along a dimension, and where that element is."""
-    axis = _along(case)
-    values, order = _sorted(case, False, axis)
-    place = np.broadcast_to(position, [1 if i == axis else n for i, n in enumerate(values.shape)])
-    found, own = (np.take_along_axis(one, place, axis) for one in (values, order))
-    indices = _chosen(case, 1, found, axis, own)
-    return [_shaped(case, one, axis) for one in (found, indices)]
-
-
-def _kthvalue(case: Case) -> list[Array | None]:
-    return _one_of_sorted(case, np.asarray(int(case["k"]) - 1))
-
-
-def _middle(case: Case, skip: bool) -> list[Array | None]:
-    """torch.median: the lower of the two in the middle. NaN if there is one, unless NaN are skipped."""
-    values, whole = _values(case), case.get("dim") is None
-    flat = values.reshape(-1) if whole else values
-    axis = 0 if whole else _along(case)
-    lost = np.isnan(flat).sum(axis=axis, keepdims=True) if flat.dtype.kind == "f" else 0
-    many = flat.shape[axis] - (np.asarray(lost) if skip else 0)
-    position = np.maximum(many - 1, 0) // 2
-    if not skip:
-        position = np.where(np.asarray(lost) > 0, flat.shape[axis] - 1, position)
-    if whole:
-        return [np.sort(flat)[int(np.ravel(position)[0])].reshape(())]
-    return _one_of_sorted(case, position)
-
-
-def _mode(case: Case) -> list[Array | None]:
-    """torch.mode: the most frequent value, of several the smallest."""
-    axis = _along(case)
-    source = np.moveaxis(_values(case), axis, -1)
-    rows = source.reshape(-1, source.shape[-1])
-    found = np.empty(len(rows), dtype=rows.dtype)
-    for i, row in enumerate(rows):
-        values, many = np.unique(row, return_counts=True)
-        found[i] = values[many.argmax()]
-    values = np.moveaxis(found.reshape(*source.shape[:-1], 1), -1, axis)
-    own = np.argmax(_values(case) == values, axis=axis, keepdims=True)
-    return [_shaped(case, one, axis) for one in (values, _chosen(case, 1, values, axis, own))]
-
-
-def _quantile(case: Case) -> list[Array | None]:
-    """torch.quantile; numpy's methods have the same names."""
-    function = np.nanquantile if case.evidence.name == "nanquantile" else np.quantile
-    q, axes = np.asarray(case["q"]), case.get("dim")
-    axis = None if axes is None else ax.signed(int(axes))
-    found = function(_values(case), q, axis=axis, keepdims=keepdim(case), method=case["interpolation"])
-    return [np.asarray(found)]
-
-
-def _quantile_scale(case: Case) -> list[Array | None]:
-    torchs = case.result(0)
-    largest = np.max(np.abs(np.nan_to_num(case["input"])), initial=0.0)
-    return [None if torchs is None else np.full(torchs.shape, largest)]
-
-
-def _unique(case: Case) -> list[Array | None]:
-    """torch.unique of all elements, sorted, with what it was asked for besides."""
-    if case.get("dim") is not None:
-        return [None]
-    values, inverse, counts = np.unique(case["input"], return_inverse=True, return_counts=True)
-    asked = [(True, values), (case["return_inverse"], inverse.reshape(np.shape(case["input"]))),
-             (case["return_counts"], counts)]  # fmt: skip
-    return [one for wanted, one in asked if wanted]
-
-
 # -- running extremes -------------------------------------------------------------------------------
 
 
@@ -267,7 +124,7 @@ def _running(accumulate: Reduce) -> Callable[[Case], list[Array | None]]:
     """torch.cummax and cummin: of equals the last."""
 
     def evaluate(case: Case) -> list[Array | None]:
-        axis, values = _along(case), _values(case)
+        axis, values = along(case), values_of(case)
         if not values.size:
             return [values, values]
         found = np.asarray(accumulate(values, axis=axis))
@@ -383,49 +240,6 @@ def _aminmax_element(case: Case, number: int, index: Index) -> str:
     return " + ".join(summand(part[index]) for part in parts if part is not None)
 
 
-def _order_text(values: str, indices: str) -> Callable[[Case, int], str]:
-    return lambda case, number: (indices if number else values) + over(case)
-
-
-def _order_element(case: Case, number: int, index: Index) -> str:
-    """Which element of the operand it is: by its index, if that is a result too."""
-    indices = case.result(1)
-    if number or indices is None or not index:
-        return _row_text(case, index)
-    axis = _along(case)
-    own = int(indices.values[index])
-    rest = list(index)
-    if len(rest) == np.ndim(case["input"]):
-        rest[axis] = own
-    else:
-        rest.insert(axis, own)
-    owner = ax.tensor(case, "input")
-    return f"{ax.small(owner.values[tuple(rest)], owner.dtype)} (element {at(tuple(rest))})"
-
-
-def _row_text(case: Case, index: Index) -> str:
-    """The elements among which one is chosen or whose order is asked for."""
-    owner, rank = ax.tensor(case, "input"), np.ndim(case["input"])
-    row = owner.values.ravel()
-    if case.get("dim") is not None and rank:
-        axis = _along(case)
-        after = index[axis + 1 :] if len(index) == rank else index[axis:]
-        place: tuple[Any, ...] = (*index[:axis], slice(None), *after)
-        row = owner.values[place]
-    shown = ", ".join(ax.digits(value, owner.dtype) for value in row[:6])
-    return f"among {shown}{f', {row.size - 6:,} more' if row.size > 6 else ''}"
-
-
-def _taken(case: Case) -> str:
-    return "which of equal elements is taken"
-
-
-def _order_rule(
-    text: tuple[str, str], evaluate: Callable[[Case], list[Array | None]], signature: str
-) -> Rule:
-    return Rule(_order_text(*text), evaluate, with_out(signature), _order_element, random=_taken)
-
-
 OPS: dict[str, Rule] = {
     "max": _extreme_rule("max", np.max, np.argmax, LARGER),
     "min": _extreme_rule("min", np.min, np.argmin, SMALLER),
@@ -435,30 +249,9 @@ OPS: dict[str, Rule] = {
                     lambda case, number, index: _listed(case, "max" if number else "min", index)),
     "argmax": _arg_rule("max", np.argmax),
     "argmin": _arg_rule("min", np.argmin),
-    "sort": _order_rule(("{input} in order", "indices of {input} in order"), _sort,
-                        "input, dim=-1, descending=False, stable=False"),
-    "msort": _order_rule(("{input} in order", ""), _msort, "input, dim=0"),
-    "argsort": Rule("indices of {input} in order", _argsort, "input, dim=-1, descending=False, stable=False",
-                    lambda case, number, index: _row_text(case, index), random=_taken),
-    "topk": Rule(_topk_text, _topk, with_out("input, k, dim=-1, largest=True, sorted=True"), _order_element,
-                 random=_taken),
-    "kthvalue": _order_rule(("number {k} of {input} in order", "its index"), _kthvalue,
-                            "input, k, dim=-1, keepdim=False"),
-    "median": _order_rule(("median of {input}", "its index"), lambda case: _middle(case, skip=False),
-                          "input, dim=None, keepdim=False"),
-    "nanmedian": _order_rule(("median of {input} without nan", "its index"),
-                             lambda case: _middle(case, skip=True), "input, dim=None, keepdim=False"),
-    "mode": _order_rule(("most frequent of {input}", "its index"), _mode, "input, dim=-1, keepdim=False"),
-    **dict.fromkeys(["quantile", "nanquantile"], Rule(
-        "{q} of {input} lie below", _quantile,
-        with_out("input, q, dim=None, keepdim=False, *, interpolation='linear'"),
-        lambda case, number, index: _row_text(case, index[np.ndim(case["q"]) :]), scale=_quantile_scale)),
-    "unique": Rule(("each of {input} once", "where it stands among them", "how often"), _unique,
-                   "input, sorted=True, return_inverse=False, return_counts=False, dim=None",
-                   lambda case, number, index: _row_text(case, index)),
-    "cummax": _order_rule(("largest of {input} so far", "its index"), _running(np.maximum.accumulate),
+    "cummax": order_rule(("largest of {input} so far", "its index"), _running(np.maximum.accumulate),
                           "input, dim"),
-    "cummin": _order_rule(("smallest of {input} so far", "its index"), _running(np.minimum.accumulate),
+    "cummin": order_rule(("smallest of {input} so far", "its index"), _running(np.minimum.accumulate),
                           "input, dim"),
 }  # fmt: skip
 

@@ -228,7 +228,7 @@ def _dist_element(case: Case) -> Sum | str:
 
 
 def _dist_back(case: Case) -> list[Array | None]:
-    apart = case["self"] - case["other"]
+    apart = held(case["self"] - case["other"], ax.tensor(case, "self").dtype)
     dtype = ax.tensor(case, "self").dtype
     slope = _slope(apart, np.asarray(case["result"]), float(case["p"]), tuple(range(apart.ndim)), dtype)
     return [case.g * slope, -case.g * slope]

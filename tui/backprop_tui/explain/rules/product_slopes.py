@@ -15,6 +15,7 @@ import numpy as np
 from backprop_tui.explain.evidence import Array, Tensor
 from backprop_tui.explain.rule import Case, Index, Rule, Sum, bracketed, number_text
 from backprop_tui.explain.rules import axes as ax
+from backprop_tui.explain.rules.dtypes import held
 from backprop_tui.explain.rules.parts import Part, node
 from backprop_tui.explain.rules.products import factor, pairs, row_and_column
 from backprop_tui.explain.rules.writing import largest, summand
@@ -245,7 +246,7 @@ _CDIST_TEXT = ("Σ {g} · ∂‖{x1} − {x2}‖/∂{x1}", "Σ {g} · ∂‖{x1}
 def _cdist_slopes(case: Case) -> Array:
     """For every pair and coordinate: g · ∂distance/∂difference. At a distance of 0 torch takes 0."""
     p = float(case["p"])
-    apart = case["x1"][..., :, None, :] - case["x2"][..., None, :, :]
+    apart = held(case["x1"][..., :, None, :] - case["x2"][..., None, :, :], ax.tensor(case, "x1").dtype)
     distance, g = case["result"][..., None], case["g"][..., None]
     size, sign = np.abs(apart), np.sign(apart)
     if p == 0:
@@ -271,6 +272,38 @@ def _cdist_element(case: Case, number: int, index: Index) -> Sum:
     place: tuple[Any, ...] = (*index[:-2], slice(None), index[-1])
     row = rows[place]
     return largest(row, lambda i: summand(row[i]))
+
+
+def _euclidean(case: Case, size: bool = False) -> list[Array | None]:
+    """_euclidean_dist_backward: cdist of many points goes by ‖a‖² + ‖b‖² − 2a·b. At a distance of 0, 0."""
+    x1, x2, result = case["x1"], case["x2"], case["result"]
+    ratio = np.where(result == 0, 0, case["g"] / result)
+    if size:
+        ratio, x1, x2 = np.abs(ratio), np.abs(x1), np.abs(x2)
+    first, second = x1 * ratio.sum(axis=-1)[..., None], x2 * ratio.sum(axis=-2)[..., None]
+    sign = 1 if size else -1
+    return [first + sign * (ratio @ x2), second + sign * (_swapped(ratio) @ x1)]
+
+
+def _swapped(values: Array) -> Array:
+    return np.asarray(values.swapaxes(-1, -2))
+
+
+def _euclidean_element(case: Case, number: int, index: Index) -> Sum:
+    """One term for every point on the other side."""
+    names = ("x1", "x2") if number == 0 else ("x2", "x1")
+    own, others = (ax.tensor(case, name) for name in names)
+    g, result = (case[name] if number == 0 else _swapped(case[name]) for name in ("g", "result"))
+    row = index[:-1]
+    weights = np.where(result[row] == 0, 0, g[row] / result[row])
+    values = others.values[index[:-2]][..., index[-1]]
+    here = ax.small(own.values[index], own.dtype)
+    return largest(
+        weights * (own.values[index] - values),
+        lambda i: (
+            f"{summand(g[row][i])}/{summand(result[row][i])}·({here} − {ax.small(values[i], others.dtype)})"
+        ),
+    )
 
 
 def _cross(a: Array, b: Array, dim: int) -> Array:
@@ -307,6 +340,10 @@ NODES: dict[str, Rule] = {
         scale=lambda case: _trilinear(case, True),
     ),
     "CdistBackward": Rule(_CDIST_TEXT, _cdist, element=_cdist_element, scale=lambda case: _cdist(case, True)),
+    "EuclideanDistBackward": Rule(
+        ("Σ {g}/{result} · ({x1} − {x2})", "Σ {g}/{result} · ({x2} − {x1})"), _euclidean,
+        element=_euclidean_element, scale=lambda case: _euclidean(case, True),
+    ),
     "LinalgCrossBackward": node(
         Part("{other} × {g}", lambda b, g, dim: _cross(b, g, dim), lambda b, g, dim: _cross_size(b, g, dim),
              "other g dim"),
