@@ -58,7 +58,7 @@ def worked_out(text: str) -> float | None:
         return None
     try:
         return float(eval(text, {"__builtins__": {}}, dict(_FUNCTIONS)))
-    except (SyntaxError, TypeError, RecursionError):
+    except (SyntaxError, TypeError, NameError, RecursionError):
         return None
     except (OverflowError, ZeroDivisionError, ValueError):
         return math.nan

@@ -52,7 +52,7 @@ Configuration = tuple[str, dict[str, Any]]
 
 
 def configurations() -> Iterator[Configuration]:
-    """Every optimizer with every set of options of PyTorch's tests, each plain, foreach, fused, differentiable."""
+    """Every optimizer with PyTorch's sets of options, each plain, foreach, fused and differentiable."""
     for info in database.optim_db:
         for case in database._get_optim_inputs_including_global_cliquey_kwargs("cpu", torch.float32, info):
             yield info.optim_cls.__name__, case.kwargs
@@ -81,38 +81,56 @@ def six_steps(name: str, options: dict[str, Any], dtype: torch.dtype) -> Iterato
 
 
 class _Moves(TorchFunctionMode):
-    """Sees each place where L-BFGS writes into a parameter, as the observer does."""
+    """Sees the parts of L-BFGS's step as the observer does: one begins with the first function that touches
+    another parameter or its gradient, and ends with the next or when the closure is called."""
 
     def __init__(self, optimizer: torch.optim.LBFGS, leaves: Sequence[torch.Tensor]) -> None:
         super().__init__()
         self.optimizer, self.leaves = optimizer, leaves
         self.found: list[Evidence] = []
+        self.open: tuple[torch.Tensor, dict[str, Any]] | None = None
+        self.resting = False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        leaf = next((leaf for leaf in self.leaves if args and args[0] is leaf), None)
-        if leaf is None or func not in (torch.Tensor.add_, torch.Tensor.copy_):
-            return func(*args, **(kwargs or {}))
-        message = capture.of_update(self.optimizer, leaf)
-        result = func(*args, **(kwargs or {}))
-        self.found.append(travelled(capture.after_update(message, self.optimizer, leaf)))
-        return result
+        leaf = None if self.resting else self._owner(args)
+        if leaf is not None and (self.open is None or self.open[0] is not leaf):
+            self.close()
+            self.open = (leaf, capture.of_update(self.optimizer, leaf))
+        return func(*args, **(kwargs or {}))
+
+    def _owner(self, args: Any) -> torch.Tensor | None:
+        first = args[0] if args else None
+        return next((leaf for leaf in self.leaves if first is leaf or first is leaf.grad), None)
+
+    def close(self) -> None:
+        if self.open is not None:
+            leaf, message = self.open
+            self.open = None
+            self.found.append(travelled(capture.after_update(message, self.optimizer, leaf)))
 
 
-def searched(dtype: torch.dtype) -> list[Evidence]:
-    """Every single move, back and forth, of an L-BFGS with a line search."""
+def parts_of_lbfgs(dtype: torch.dtype, several: bool, search: bool) -> list[Evidence]:
+    """Every part of two steps of an L-BFGS, with one parameter or several."""
     torch.manual_seed(0)
-    leaves = [torch.randn(shape, dtype=dtype, requires_grad=True) for shape in [(2, 3), (3,)]]
-    optimizer = torch.optim.LBFGS(leaves, lr=1, max_iter=3, line_search_fn="strong_wolfe")
+    shapes = [(2, 3), (3,), ()] if several else [(2, 3)]
+    leaves = [torch.randn(shape, dtype=dtype, requires_grad=True) for shape in shapes]
+    how = "strong_wolfe" if search else None
+    optimizer = torch.optim.LBFGS(leaves, lr=1 if search else 0.1, max_iter=4, line_search_fn=how)
+    seen = _Moves(optimizer, leaves)
 
     def closure() -> torch.Tensor:
+        seen.close()
+        seen.resting = True
         optimizer.zero_grad()
-        loss = sum(((((leaf**2).sum() - 1) ** 2) + leaf.sin().sum() for leaf in leaves), torch.zeros(()))
+        loss = sum((((leaf**2).sum() - 1) ** 2 + leaf.sin().sum() for leaf in leaves), torch.zeros(()))
         loss.backward()
+        seen.resting = False
         return loss
 
-    with _Moves(optimizer, leaves) as seen:
-        optimizer.step(closure)
-        optimizer.step(closure)
+    for _ in range(2):
+        with seen:
+            optimizer.step(closure)
+        seen.close()
     return seen.found
 
 

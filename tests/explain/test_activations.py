@@ -16,6 +16,7 @@ from backprop_tui.explain.rules import activations, softmax
 from explain.both_ways import both_ways, family
 from explain.checking import all_right, database, unnoticed
 from explain.observing import backward
+from explain.reading import misread
 
 OURS = family(activations, softmax)
 FLOATS = [torch.float32, torch.float64]
@@ -191,6 +192,13 @@ def test_half_precision() -> None:
         x = torch.randn(2, 4, 6).to(dtype).requires_grad_()
         for name in ("relu", "gelu", "silu", "sigmoid", "tanh", "elu", "softmax", "log_softmax", "hardtanh"):
             all_right(lambda x=x, name=name: CALLS[name](x))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_arithmetic_of_an_element_comes_to_it(name: str) -> None:
+    torch.manual_seed(6)
+    x = torch.randn(3, 4, 6, requires_grad=True)
+    assert misread(both_ways(lambda: CALLS[name](x)), OURS)[0] == []
 
 
 def test_a_wrong_sign_factor_or_thousandth_is_noticed() -> None:

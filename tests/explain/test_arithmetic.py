@@ -14,6 +14,7 @@ from backprop_tui.explain.rules import arithmetic, choices, copies, foreach, fun
 from explain.both_ways import both_ways, family
 from explain.checking import all_right, database, unnoticed
 from explain.observing import backward, call
+from explain.reading import misread
 
 OURS = family(arithmetic, functions, choices, copies, foreach)
 FLOATS = [torch.float32, torch.float64]
@@ -270,6 +271,14 @@ def test_lists_of_tensors_as_clipping_and_optimizers_use_them() -> None:
         "_foreach_norm", "_foreach_mul",
     )  # fmt: skip
     assert found["_foreach_mul"][0].symbols == "input · other"
+
+
+@pytest.mark.parametrize("name", PAIRS.keys() - {"converted"})
+def test_the_arithmetic_of_an_element_comes_to_it(name: str) -> None:
+    """But of half precision, whose digits are fewer than those of what becomes of it."""
+    torch.manual_seed(6)
+    a, b = torch.randn(2, 3, requires_grad=True), torch.randn(3, requires_grad=True)
+    assert misread(both_ways(lambda: PAIRS[name](a, b)), OURS)[0] == []
 
 
 def test_a_wrong_sign_factor_or_thousandth_is_noticed() -> None:

@@ -48,7 +48,7 @@ def test_the_gradients_of_a_convolution() -> None:
     assert to_input.result == "[[[0.5 4 40 −100]]]"
     assert (to_weight.symbols, to_weight.element) == ("input ⋆ g", "2·1 + (−3)·10 + 4·100")
     assert (to_bias.symbols, to_bias.element) == ("Σ g", "1 + 10 + 100")
-    assert explain(node, (0, 0, 1))[0].element == "1·(−1) + 10·0.5"
+    assert explain(node, (0, 0, 1))[0].element == "10·0.5 + 1·(−1)"
 
 
 def test_options_are_told() -> None:
@@ -141,7 +141,7 @@ def test_columns_fold_to_an_image() -> None:
     found = correct(lambda: F.fold(columns, 3, 2), "fold", "Col2ImBackward")
     assert found["fold"][0].symbols == "Σ of the columns of input at each place of the image"
     (one,) = (one for one in both_ways(lambda: F.fold(columns.detach(), 3, 2)) if one.name == "fold")
-    assert explain(one, (0, 0, 1, 1))[0].element == "12 + 9 + 6 + 3"
+    assert explain(one, (0, 0, 1, 1))[0].element == "3 + 6 + 9 + 12"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """A rule that is wrong must be found wrong: every formula is broken in every simple way, one at a time.
 
 A mutant exchanges + and −, · and /, one name for a similar one, drops a root or an absolute value, adds 1
-to a constant, leaves out a line, or turns a condition round. Each must turn some step of some
-configuration ✗ (or fail); those that change nothing are listed with their reasons.
+to a constant, leaves out a line, or turns a condition round. Each must turn some step of some configuration ✗
+(or fail).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from backprop_tui.explain.evidence import Evidence
 from backprop_tui.explain.optimizers import UPDATES, running
 from backprop_tui.explain.optimizers.update import Assign, Unknown, Update
-from explain.stepping import searched, six_steps
+from explain.stepping import parts_of_lbfgs, six_steps
 
 CONFIGURATIONS: dict[str, list[dict[str, Any]]] = {
     "SGD": [
@@ -34,7 +34,10 @@ CONFIGURATIONS: dict[str, list[dict[str, Any]]] = {
         {"lr": 0.1, "amsgrad": True, "betas": (0.5, 0.6)},
         {"lr": 0.1, "weight_decay": 0.2, "decoupled_weight_decay": True, "maximize": True},
     ],
-    "Adamax": [{"lr": 0.1, "weight_decay": 0.2, "eps": 0.01}, {"lr": 0.1, "betas": (0.9, 0.5), "maximize": True}],
+    "Adamax": [
+        {"lr": 0.1, "weight_decay": 0.2, "eps": 0.01},
+        {"lr": 0.1, "betas": (0.9, 0.5), "maximize": True},
+    ],
     "NAdam": [
         {"lr": 0.1, "weight_decay": 0.2, "eps": 0.01, "momentum_decay": 0.1},
         {"lr": 0.1, "weight_decay": 0.2, "decoupled_weight_decay": True, "maximize": True},
@@ -74,13 +77,10 @@ CONFIGURATIONS: dict[str, list[dict[str, Any]]] = {
     "LBFGS": [{"lr": 0.3, "max_iter": 3}, {"lr": 0.3, "max_iter": 1}],
 }  # fmt: skip
 
-EQUIVALENT: dict[tuple[str, str, str, str], str] = {
-}
-"""(optimizer, name, formula, condition) of mutants that compute the same, and why."""
-
 SIMILAR = {
-    "beta1": "beta2", "beta2": "beta1", "m": "v", "v": "m", "mhat": "m", "vhat": "v", "eps": "lr", "lr": "eps",
-    "g": "w", "w": "g", "t": "lr", "weight_decay": "lr", "momentum": "lr", "dampening": "momentum", "b": "g",
+    "beta1": "beta2", "beta2": "beta1", "m": "v", "v": "m", "mhat": "m", "vhat": "v", "eps": "lr",
+    "lr": "eps", "g": "w", "w": "g", "t": "lr", "weight_decay": "lr", "momentum": "lr", "b": "g",
+    "dampening": "momentum",
     "s": "t", "rho": "lr", "alpha": "lr", "a": "v", "delta": "g", "size": "v", "spread": "v", "u": "g",
     "share": "t", "rate": "lr", "r": "c", "c": "r", "d": "lr", "o": "u", "ratio": "lr", "turn": "g",
     "factor": "step", "step": "factor", "prev": "g", "eta": "mu", "mu": "eta", "lambd": "lr", "ax": "w",
@@ -157,7 +157,7 @@ def mutants(name: str) -> Iterator[tuple[Assign, Update]]:
 def evidence_of(name: str) -> tuple[Evidence, ...]:
     found = [item for options in CONFIGURATIONS[name] for item in six_steps(name, options, torch.float64)]
     if name == "LBFGS":
-        found += searched(torch.float64)
+        found += parts_of_lbfgs(torch.float64, several=True, search=True)
     return tuple(found)
 
 
@@ -190,13 +190,9 @@ def test_the_rules_as_they_are_are_right(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(CONFIGURATIONS))
 def test_no_mutant_passes(name: str) -> None:
     evidence = evidence_of(name)
-    survivors = {
-        (name, line.name, line.formula, line.when)
-        for line, update in mutants(name)
-        if not is_found(update, evidence)
-    }
+    survivors = [line for line, update in mutants(name) if not is_found(update, evidence)]
 
-    assert survivors == {key for key in EQUIVALENT if key[0] == name}
+    assert survivors == []
 
 
 def test_there_are_mutants_of_every_kind() -> None:

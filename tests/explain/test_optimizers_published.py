@@ -69,7 +69,10 @@ def test_adagrad_of_d2l() -> None:
     """d2l.ai/chapter_optimization/adagrad.html, η = 2."""
     options = {"lr": 2.0, "eps": 1e-6, "lr_decay": 0.0, "weight_decay": 0.0, "initial_accumulator_value": 0.0}
 
-    assert [f"{x:.6f}" for x in after(20, "Adagrad", [-5.0, -2.0], valley, **options)] == ["-0.002295", "-0.000000"]
+    assert [f"{x:.6f}" for x in after(20, "Adagrad", [-5.0, -2.0], valley, **options)] == [
+        "-0.002295",
+        "-0.000000",
+    ]
 
 
 def test_sgd_of_keras() -> None:
@@ -130,9 +133,7 @@ def test_the_update_of_mazurs_example() -> None:
     assert f"{after(1, 'SGD', [0.4], lambda x: gradient, lr=0.5, **PLAIN)[0]:.8f}" == "0.35891648"
 
 
-@pytest.mark.parametrize(
-    ("name", "printed"), [("Adam", ["0.90", "99.90"]), ("AdamW", ["0.89", "99.00"])]
-)
+@pytest.mark.parametrize(("name", "printed"), [("Adam", ["0.90", "99.90"]), ("AdamW", ["0.89", "99.00"])])
 def test_decay_in_adam_hardly_shrinks_a_large_weight(name: str, printed: list[str]) -> None:
     """Loshchilov and Hutter, arXiv:1711.05101: with L2 in Adam large gradients' weights are decayed less."""
     options = {**BETAS, "lr": 0.1, "weight_decay": 0.1}

@@ -14,6 +14,7 @@ from backprop_tui.explain.rules import contractions, product_slopes, products
 from explain.both_ways import both_ways, family
 from explain.checking import all_right, database, unnoticed
 from explain.observing import backward, call
+from explain.reading import misread
 
 OURS = family(products, product_slopes, contractions)
 FLOATS = [torch.float32, torch.float64]
@@ -188,6 +189,15 @@ def test_a_weight_that_is_frozen_or_shared() -> None:
     x, weight = torch.randn(3, 2), torch.randn(4, 2, requires_grad=True)
     all_right(lambda: F.linear(x, weight), "MmBackward")
     all_right(lambda: F.linear(x.requires_grad_(), weight.detach()), "MmBackward")
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_arithmetic_of_an_element_comes_to_it(name: str) -> None:
+    torch.manual_seed(6)
+    wrong, read = misread(
+        both_ways(lambda: CALLS[name](lambda *size: torch.randn(size, requires_grad=True))), OURS
+    )
+    assert wrong == [] and read
 
 
 def test_a_wrong_sign_factor_or_thousandth_is_noticed() -> None:

@@ -14,6 +14,7 @@ from backprop_tui.explain.rules import cumulative, extremes, norms, ordering, re
 from explain.both_ways import both_ways, family
 from explain.checking import all_right, database, unnoticed
 from explain.observing import backward
+from explain.reading import misread
 
 OURS = family(reductions, variances, norms, extremes, ordering, cumulative)
 FLOATS = [torch.float32, torch.float64]
@@ -226,6 +227,13 @@ def test_a_large_sum_is_right_and_quickly_told() -> None:
     x = torch.randn(1000, 500)
     found = all_right(lambda: [x.sum(), x.mean(), x.std(), x.cumsum(1)])
     assert found["sum"][0].element is not None and "499,994 more" in found["sum"][0].element
+
+
+@pytest.mark.parametrize("name", SHAPED)
+def test_the_arithmetic_of_an_element_comes_to_it(name: str) -> None:
+    torch.manual_seed(6)
+    x = torch.randn(3, 4, requires_grad=True)
+    assert misread(both_ways(lambda: SHAPED[name](x)), OURS)[0] == []
 
 
 def test_a_wrong_sign_factor_or_thousandth_is_noticed() -> None:

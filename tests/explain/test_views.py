@@ -16,6 +16,7 @@ from backprop_tui.explain.rules import indexing, joining, rearranging, scatterin
 from explain.both_ways import both_ways, family
 from explain.checking import all_right, database, unnoticed
 from explain.observing import backward, call, travelled
+from explain.reading import misread
 
 OURS = family(views, rearranging, indexing, scattering, joining)
 
@@ -240,7 +241,7 @@ def test_whole_numbers_truth_and_complex_numbers() -> None:
         torch.tensor([[True, False]]),
         torch.randn(2, 2, dtype=torch.complex64),
     ):
-        all_right(lambda x=x: [x.T, x[0], x[:, 1:], torch.cat([x, x]), x.flatten(), *x.unbind(0), x.roll(1)])
+        all_right(lambda x=x: [x.T, x[0], x[:, 1:], torch.cat([x, x]), x.flatten(), *x.unbind(0), x.mH])
 
 
 @pytest.mark.parametrize(
@@ -310,6 +311,13 @@ def test_a_million_elements_are_told_quickly() -> None:
     evidence, result = call("__getitem__", torch.Tensor.__getitem__, x, (slice(None), slice(1, None)))
     assert explain(evidence)[0].verdict == "✓"
     assert explain(backward(result, torch.ones_like(result))[0])[0].verdict == "✓"
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_the_arithmetic_of_an_element_comes_to_it(name: str) -> None:
+    torch.manual_seed(6)
+    x = torch.randn(2, 3, 4, requires_grad=True)
+    assert misread(both_ways(lambda: VIEWS[name](x)), OURS)[0] == []
 
 
 def test_a_wrong_sign_factor_or_thousandth_is_noticed() -> None:

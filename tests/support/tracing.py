@@ -11,8 +11,10 @@ from backprop_tui.debugger.launch import Program, launch
 from backprop_tui.debugger.wire import Hub, Message, Peer
 from backprop_tui.explain.notices.errors import crash_record
 
-TIMEOUT = 60
+TIMEOUT = 120
 """Seconds for one script."""
+TOGETHER = 2
+"""Scripts that run at the same time."""
 
 
 @dataclass
@@ -24,19 +26,28 @@ class Traced:
     status: int = 0
     error: str | None = None
     """The traceback."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, message: Message) -> None:
+        """One message of the script's process."""
+        if message["type"] == "record":
+            self.records.append(message["record"])
+        elif message["type"] == "stop":
+            self.status, self.error = message.get("exit_status") or 0, message.get("error")
+            if message["reason"] == "crashed":
+                file, line, *_ = message["frames"][0]
+                place = (message["time"], message["iteration"], file, line)
+                self.records.append(crash_record(message["error"], *place))
 
 
 class Tracing:
-    """A process with torch in it, and forks of it that run scripts one after the other."""
+    """A process with torch in it, whose forks run scripts."""
 
-    def __init__(self, values: int = 64, full: bool = True) -> None:
-        self.values = values
-        self.full = full
-        """Tensors too large to be given whole are summarised."""
+    def __init__(self) -> None:
         self._hub = Hub(self._hello)
         self._root: asyncio.Future[Peer] = asyncio.get_running_loop().create_future()
-        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._traced = Traced()
+        self._running: dict[int, Traced] = {}
+        self._turns = asyncio.Semaphore(TOGETHER)
         self._count = 0
 
     async def __aenter__(self) -> Tracing:
@@ -50,49 +61,38 @@ class Tracing:
         self._process.wait(TIMEOUT)
 
     def _hello(self, peer: Peer) -> None:
-        peer.on_message = self._message
         if peer.hello["role"] == "root":
+            peer.on_message = self._root_message
             self._root.set_result(peer)
+        else:
+            traced = self._running[peer.hello["token"]]
+            peer.on_message = lambda _, message: traced.take(message)
+            peer.on_close = lambda _: traced.ended.set()
 
-    def _message(self, peer: Peer, message: Message) -> None:
-        traced = self._traced
-        if message["type"] == "record":
-            traced.records.append(message["record"])
-        elif message["type"] == "stop":
-            traced.status, traced.error = message.get("exit_status") or 0, message.get("error")
-            if message["reason"] == "crashed":
-                file, line, *_ = message["frames"][0]
-                place = (message["time"], message["iteration"], file, line)
-                traced.records.append(crash_record(message["error"], *place))
-        elif message["type"] == "died" and message["token"] == self._count and not self._ended.done():
-            self._ended.set_result(None)
+    def _root_message(self, peer: Peer, message: Message) -> None:
+        """A fork is gone; it may have died before it could say anything."""
+        if message["type"] == "died":
+            traced = self._running[message["token"]]
+            asyncio.get_running_loop().call_later(1, traced.ended.set)
 
     async def run(self, script: str, *arguments: str) -> Traced:
         """Run one script to its end."""
-        self._traced = Traced()
-        self._ended = asyncio.get_running_loop().create_future()
-        self._count += 1
-        program = Program(script, arguments)
         root = await self._root
-        root.send(
-            {
-                "do": "wake",
-                "token": self._count,
-                "script": program.script(),
-                "changes": [],
-                "go": {"record": True},
-                "trace": {"level": "operation", "values": self.values, "explain": False, "full": self.full},
-            }
-        )
-        await asyncio.wait_for(asyncio.shield(self._ended), TIMEOUT)
-        return self._traced
+        async with self._turns:
+            self._count += 1
+            traced = self._running[self._count] = Traced()
+            go = {"script": Program(script, arguments).script(), "changes": [], "go": {"record": True}}
+            trace = {"level": "operation", "values": 64, "explain": False}
+            root.send({"do": "wake", "token": self._count, "trace": trace, **go})
+            await asyncio.wait_for(traced.ended.wait(), TIMEOUT)
+        return traced
 
 
-def trace_all(scripts: Iterable[Sequence[str]], **options: Any) -> list[Traced]:
+def trace_all(scripts: Iterable[Sequence[str]]) -> list[Traced]:
     """The records of each script; a script is its path and its arguments."""
 
     async def all_of_them() -> list[Traced]:
-        async with Tracing(**options) as tracing:
-            return [await tracing.run(*words) for words in scripts]
+        async with Tracing() as tracing:
+            return await asyncio.gather(*(tracing.run(*words) for words in scripts))
 
     return asyncio.run(all_of_them())

@@ -13,7 +13,7 @@ import torch
 from backprop_tui.debuggee import private
 from backprop_tui.debuggee.clock import Clock
 from backprop_tui.debuggee.describe import scalar_of, tensors_in
-from backprop_tui.debuggee.frames import user_frame
+from backprop_tui.debuggee.frames import user_frame, written_by_user
 from backprop_tui.debuggee.gate import Gate
 from backprop_tui.debuggee.names import Names
 from backprop_tui.debuggee.op import Op
@@ -228,6 +228,8 @@ class Engine:
         if not self.recording or not self.ours():
             return
         clock, around = self.clock, self.open[-1] if self.open else None
+        if not written_by_user(file) and (frame := user_frame()) is not None:
+            file, line = frame.f_code.co_filename, frame.f_lineno
         record: Record = {
             "time": around.time if around is not None else [clock.landmark, clock.operation],
             "iteration": around.iteration if around is not None else clock.iteration,

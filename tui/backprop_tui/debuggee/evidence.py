@@ -57,7 +57,7 @@ def _packed(tensor: torch.Tensor) -> dict[str, Any]:
 
 def _bytes(tensor: torch.Tensor) -> bytes:
     """The elements in row-major order, as the machine has them (little-endian wherever torch runs)."""
-    values = dense(tensor).resolve_conj().resolve_neg().contiguous()
+    values = dense(tensor.detach().resolve_conj()).resolve_neg().contiguous()
     if values._is_zerotensor():  # a gradient that is 0 everywhere can be without memory
         values = values.clone()
     return (
@@ -173,7 +173,7 @@ def _mask(node: Any) -> torch.Tensor | None:
     """What a product was multiplied with, if that is 0 and one number above 1: 1/(1 − p)."""
     if type(node).__name__ != "MulBackward0":
         return None
-    factor = node._saved_other
+    factor = private.multiplied_with(node)
     if factor is None or not factor.numel() or factor.is_complex():
         return None
     most = factor.max()

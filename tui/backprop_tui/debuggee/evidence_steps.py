@@ -170,8 +170,12 @@ def _inside_step(
     optimizer: LBFGS, leaf: torch.Tensor, began: str | None, own: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """How a part of ``step`` has moved a parameter by now: `d` and `t` are local variables until it ends."""
-    if began == "_add_grad" or "_set_param" in own or "_add_grad" in own:
-        return {}  # this was known when it began, or it ends as another parameter's turn comes
+    if began == "_add_grad" or "_set_param" in own:
+        return {}  # what it did was known when it began
+    if "_add_grad" in own:
+        found = own["_add_grad"]
+        added = _is_added(optimizer, leaf, found["p"])
+        return _moved(optimizer, leaf, found["update"], found["step_size"]) if added else {}
     if "_directional_evaluate" in own:
         found = own["_directional_evaluate"]
         start = _matching(optimizer, leaf, found["x"])
@@ -186,6 +190,16 @@ def _moved(optimizer: LBFGS, leaf: torch.Tensor, direction: Any, length: Any) ->
     if not isinstance(direction, torch.Tensor):
         return {}
     return {"d": _part(direction, optimizer.param_groups[0]["params"], leaf), "t": length}
+
+
+def _is_added(optimizer: LBFGS, leaf: torch.Tensor, now: torch.Tensor) -> bool:
+    """Whether a parameter's turn has been, where L-BFGS adds to one after the other."""
+    for other in optimizer.param_groups[0]["params"]:
+        if other is now:
+            return False
+        if other is leaf:
+            return True
+    return False
 
 
 def _matching(optimizer: LBFGS, leaf: torch.Tensor, values: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -167,6 +167,11 @@ def packed_by_hooks(node: Any, name: str) -> bool:
     return any(getattr(part, "unpack_hook", None) is not None for part in parts)
 
 
+def multiplied_with(node: Any) -> Any:
+    """What a MulBackward0 node multiplies the gradient of its first operand with, if it was kept."""
+    return None if packed_by_hooks(node, "_saved_other") else node._saved_other
+
+
 OwnNode = torch.autograd.function.BackwardCFunction
 """What the nodes of custom functions are derived from."""
 

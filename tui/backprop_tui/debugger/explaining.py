@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from backprop_tui.protocol import Record
 
 if TYPE_CHECKING:
+    from backprop_tui.debugger.view import Stop
     from backprop_tui.explain.explanation import Explanation
     from backprop_tui.explain.notices.notice import Notice
 
@@ -34,8 +35,12 @@ def explained(message: Mapping[str, Any] | None, index: Index | None = None) -> 
         return (unexplained(f"the rule for {message['name']} failed: {type(error).__name__}: {error}"),)
 
 
-def noticed(records: Sequence[Record]) -> tuple[Notice, ...]:
-    """What seems to be wrong in the operations that are known."""
+def noticed(records: Sequence[Record], stop: Stop | None = None) -> tuple[Notice, ...]:
+    """What seems to be wrong in the operations that are known, and why the script crashed if it did."""
+    from backprop_tui.explain.notices.errors import crash_record
     from backprop_tui.explain.notices.watch import notices_of
 
+    if stop is not None and stop.error:
+        place = (stop.frames[0].file, stop.frames[0].line) if stop.frames else (None, None)
+        records = [*records, crash_record(stop.error, stop.time, stop.iteration, *place)]
     return tuple(notices_of(records))

@@ -179,10 +179,13 @@ class Probes:
         observe = [[iteration if iteration > 1 else 0, None], *run.around(pending)]
         go = {"position": [iteration, 1], "record": False, "observe": observe}
         changes = [entry.message() for entry in pending if entry.time <= run.cursor()]
+        sides: list[Side] = []
+        message = {"go": go, "changes": changes}
         try:
-            side = Side(await run.processes.side(base, {"go": go, "changes": changes}))
+            await run.processes.side(base, message, lambda peer: sides.append(Side(peer)))
         except ConnectionError:
             raise Refused("the checkpoint to start from is gone: try again") from None
+        (side,) = sides
         try:
             await side.stop()
             yield side

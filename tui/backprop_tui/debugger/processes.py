@@ -78,6 +78,8 @@ class Processes:
         """Copies that were woken and have not said hello; those of side copies are below zero."""
         self._token = 0
         self._side = 0
+        self._attach: dict[int, Callable[[Peer], None]] = {}
+        """By token: who takes over a side copy."""
         self._deaths = Deaths()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._since_measured = 0
@@ -125,7 +127,10 @@ class Processes:
         if future is None or future.done():
             peer.close()
             return
-        if peer.hello["role"] == "live":
+        attach = self._attach.pop(peer.hello["token"], None)
+        if attach is not None:
+            attach(peer)
+        else:
             self.live = peer
         future.set_result(peer)
 
@@ -207,12 +212,16 @@ class Processes:
         self._parent = place.peer
         await self._fork(place, self._token, message)
 
-    async def side(self, place: Checkpoint, message: Message) -> Peer:
-        """Make a copy of a checkpoint that lives beside the run. Raises ConnectionError."""
+    async def side(self, place: Checkpoint, message: Message, attach: Callable[[Peer], None]) -> None:
+        """Make a copy of a checkpoint that lives beside the run. Raises ConnectionError.
+
+        ``attach`` is given the connection at once: what the copy says may come with its greeting.
+        """
         if place.peer.closed:
             raise ConnectionError("the checkpoint is gone")
         self._side += 1
-        return await self._fork(place, -self._side, {"role": "side", **message})
+        self._attach[-self._side] = attach
+        await self._fork(place, -self._side, {"role": "side", **message})
 
     async def _fork(self, place: Checkpoint, token: int, message: Message) -> Peer:
         future: asyncio.Future[Peer] = asyncio.get_running_loop().create_future()

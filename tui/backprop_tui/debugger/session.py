@@ -233,7 +233,8 @@ class Session:
         stop = self._ready()
         message = await self.run_of_script.conversation.ask("evidence")
         found = await asyncio.to_thread(explained, message, self._index_in(stop))
-        notices = noticed(self.view.records)
+        warnings = self.run_of_script.trail.recent_warnings(stop.iteration)
+        notices = noticed([*self.view.records, *warnings], stop)
         if self.view.stop is stop:
             self._publish(explanations=found, notices=notices)
 

@@ -76,12 +76,6 @@ def value_of(formula: str | ast.expr, values: Mapping[str, Any]) -> Any:
     return eval(_code_of(tree), FUNCTIONS, values)
 
 
-def names_in(formula: str | ast.expr) -> set[str]:
-    """The names of a formula, those of functions among them."""
-    tree = tree_of(formula) if isinstance(formula, str) else formula
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-
-
 def symbols_of(formula: str, renamed: Mapping[str, str] | None = None) -> str:
     """A formula in symbols."""
     own = renamed or {}

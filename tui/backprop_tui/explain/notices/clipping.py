@@ -33,8 +33,10 @@ class Clipping(Detector):
         """A clip after it."""
         self._scale: float | None = None
         """What the loss was multiplied by, until the gradients are divided by it."""
-        self._shortened: tuple[Record, float, float] | None = None
-        """A clip to a small part, with the norm and the limit."""
+        self._guarded = False
+        """A GradScaler has looked at the gradients: if one is not finite, there will be no step."""
+        self._shortened: tuple[float, float] | None = None
+        """Norm and limit of a clip to a small part."""
         self._longest = 0.0
         """The largest change of a weight since then."""
 
@@ -59,13 +61,13 @@ class Clipping(Detector):
         self._too_late("zero_grad()", record)
 
     def _unscaled(self, record: Record) -> None:
-        self._scale = None
+        self._scale, self._guarded = None, True
 
     def _passed(self, record: Record) -> None:
         if record["level"] == PHASE and record["name"] == "backward":
             self._too_late("the next backward()", record)
-            self._stepped = None
-            self._scale = self._scale_of(record)
+            self._stepped = self._shortened = None
+            self._scale, self._guarded = self._scale_of(record), False
 
     def _scale_of(self, record: Record) -> float | None:
         """The power of two that a GradScaler has multiplied the loss by."""
@@ -83,7 +85,8 @@ class Clipping(Detector):
         if norm == 0 or not record.get("inputs"):
             self._too_early(record)
         elif norm is not None and not math.isfinite(norm):
-            self._spoils(record, norm)
+            if not self._guarded:
+                self._spoils(record, norm)
         elif self._scale is not None and not self.past.writes_since_backward:
             text = (
                 f"{record['name']} clips gradients that are still {exact(self._scale)} times too long: "
@@ -93,8 +96,9 @@ class Clipping(Detector):
         elif self._stepped is not None:
             self._late = record
         limit = record.get("settings", {}).get("max_norm")
-        if norm is not None and isinstance(limit, (int, float)) and norm >= _FACTOR * limit > 0:
-            self._shortened, self._longest = (record, norm, float(limit)), 0.0
+        if norm is not None and isinstance(limit, (int, float)) and math.inf > norm >= _FACTOR * limit > 0:
+            self._shortened, self._longest = (norm, float(limit)), 0.0
+        self.past.writes_since_backward += 1
 
     def _too_early(self, record: Record) -> None:
         if not self._gradients:
@@ -116,7 +120,10 @@ class Clipping(Detector):
 
     def _spoils(self, record: Record, norm: float) -> None:
         word = "NaN" if math.isnan(norm) else "∞"
-        text = f"the norm of the gradients is {word}, so {record['name']} multiplies each of them by {'NaN' if word == 'NaN' else '0'}"
+        text = (
+            f"the norm of the gradients is {word}, so {record['name']} multiplies each of them by "
+            f"{'NaN' if word == 'NaN' else '0'}"
+        )
         self.give("clip-non-finite", record, text)
 
     def _updated(self, record: Record) -> None:
@@ -128,11 +135,11 @@ class Clipping(Detector):
         shortened, self._shortened = self._shortened, None
         if shortened is None or record.get("optimizer") not in _DIVIDING:
             return
-        clip, norm, limit = shortened
+        norm, limit = shortened
         moved = f", and a weight still moves by {number(self._longest, digits=3)}" if self._longest else ""
         text = (
-            f"clipping made the gradients {number(norm / limit, digits=3)} times shorter (norm {number(norm)} → "
-            f"{exact(limit)}), which {record['optimizer']} divides out again{moved}"
+            f"clipping made the gradients {number(norm / limit, digits=3)} times shorter (norm "
+            f"{number(norm)} → {exact(limit)}), which {record['optimizer']} divides out again{moved}"
         )
         self.give("adam-step-is-lr", record, text)
 

@@ -27,7 +27,7 @@ _ERRORS: dict[str, tuple[str, str]] = {
     ),
     "a leaf Variable that requires grad": (
         "update-made-a-new-tensor",
-        "{what} would change the leaf {input} in place where autograd records it",
+        "{what} would change the leaf {input} in place, where autograd would have to record it",
     ),
     "as parameter '": (
         "update-made-a-new-tensor",
@@ -35,7 +35,7 @@ _ERRORS: dict[str, tuple[str, str]] = {
     ),
     "all elements of input should be between 0 and 1": (
         "saturated-bce",
-        "{what} is given predictions outside of 0 to 1: {input} has not been through a sigmoid",
+        "{what} wants numbers from 0 to 1, and {input} has not been through a sigmoid",
     ),
     "must have the same dtype": ("dtype", "{what} is given two dtypes: {dtypes}"),
     "expected target dtype": ("dtype", "{what} wants class numbers of dtype int64: {dtypes}"),
@@ -133,13 +133,16 @@ class Errors(Detector):
                 else next(iter(write.get("outputs", ())), None)
             )
             if info is not None and sorted(info.get("shape", [])) == shape:
-                return f"backward() needs {_named(write)} as it was before {_writer(write)} (line {write.get('line')}) changed it in place"
+                return (
+                    f"backward() needs {_named(write)} as it was before {_writer(write)} (line "
+                    f"{write.get('line')}) changed it in place"
+                )
         return "backward() needs a tensor as it was before an operation changed it in place"
 
 
 def _named(write: Record) -> str:
     if write["kind"] == "update":
-        return write.get("parameter") or "a parameter"
+        return _changed(write)
     return called(write["outputs"][0], "tensor")
 
 
@@ -157,7 +160,13 @@ def _what(record: Record) -> str:
 
 def _input(record: Record) -> str:
     inputs = record.get("inputs", [])
-    return called(inputs[0], "tensor") if inputs else "the tensor"
+    return (
+        called(inputs[0], "root" if record["kind"] == "backward" else "input") if inputs else _changed(record)
+    )
+
+
+def _changed(record: Record) -> str:
+    return record.get("parameter") or record.get("tensor") or "a tensor"
 
 
 def _dtypes(record: Record) -> str:

@@ -104,8 +104,8 @@ class Gradients(Detector):
         if held := size(record.get("before")):
             size_held, size_added = f" ({name}: {held})", f" ({size(record.get('added'))})"
         text = (
-            f"{listed([name for name, _ in found])} still held the gradient that the step before had used"
-            f"{size_held}, and this backward pass added to {it}{size_added}"
+            f"{listed([name for name, _ in found])} still held the gradient that the step before had "
+            f"used{size_held}, and this backward pass added to {it}{size_added}"
         )
         self.give("stale-gradient", places[0], text)
 

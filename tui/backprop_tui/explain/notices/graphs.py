@@ -12,12 +12,29 @@ from backprop_tui.protocol import Record, TensorInfo, Time
 _KEPT = 32
 _SUMS = frozenset({"add", "add_"})
 _KEEP_RESULT = frozenset(
-    "Exp Expm1 Sigmoid Tanh Tan Sqrt Rsqrt Reciprocal Softmax LogSoftmax Relu Elu Cumprod Logsumexp Celu".split()
+    ["Exp", "Expm1", "Sigmoid", "Tanh", "Tan", "Sqrt", "Rsqrt", "Reciprocal", "Softmax", "LogSoftmax", "Relu"]
 )
 _KEEP_INPUTS = frozenset(
-    "Mul Div Pow Mm Addmm Bmm Mv Dot Log Log2 Log10 Log1P Sin Cos Sinh Cosh Abs Square Convolution MseLoss SmoothL1Loss "
-    "HuberLoss L1Loss BinaryCrossEntropy BinaryCrossEntropyWithLogits NativeBatchNorm NativeLayerNorm Gelu Silu "
-    "Softplus LeakyRelu Clamp Prod Var Std LinalgVectorNorm Minimum Maximum".split()
+    [
+        *(
+            "Mul",
+            "Div",
+            "Pow",
+            "Mm",
+            "Addmm",
+            "Bmm",
+            "Mv",
+            "Dot",
+            "Log",
+            "Sin",
+            "Cos",
+            "Abs",
+            "Clamp",
+            "Prod",
+        ),
+        *("Convolution", "MseLoss", "SmoothL1Loss", "HuberLoss", "L1Loss", "BinaryCrossEntropy"),
+        *("NativeBatchNorm", "NativeLayerNorm", "Gelu", "Silu", "Softplus", "LeakyRelu", "Var", "Std"),
+    ]
 )
 """Nodes that compute with the result of their operation, or with what it read."""
 
@@ -30,7 +47,7 @@ class Graphs(Detector):
         self._aliases: dict[Time, TensorInfo] = {}
         """Results of ``y.data``: y."""
         self._changed: dict[Time, tuple[TensorInfo, Record, frozenset[str]]] = {}
-        """Operations whose nodes may use y, which was changed through its alias: (y, the change, which nodes)."""
+        """Operations whose nodes may use y, which was changed through its alias: (y, change, nodes)."""
 
     def handlers(self) -> Handlers:
         return {
@@ -62,8 +79,8 @@ class Graphs(Detector):
             return
         if (before.get("file"), before.get("line")) == (record.get("file"), record.get("line")):
             text = (
-                f"{called(inputs[0], 'sum')} holds the graph of iteration {before['iteration']}, and now also that "
-                f"of {called(inputs[1], 'loss')} of iteration {record['iteration']}"
+                f"{called(inputs[0], 'sum')} holds the graph of iteration {before['iteration']}, and now "
+                f"also that of {called(inputs[1], 'loss')} of iteration {record['iteration']}"
             )
             self.give("graph-kept", record, text)
 
@@ -92,15 +109,15 @@ class Graphs(Detector):
         info, change, _ = found
         self._changed = {time: item for time, item in self._changed.items() if item[1] is not change}
         text = (
-            f"{record['name']} computes with {called(info, 'tensor')}, which {change['name']} changed through .data "
-            f"(line {change.get('line')}) after the forward pass, and autograd does not know"
+            f"{record['name']} computes with {called(info, 'tensor')}, which {change['name']} changed "
+            f"through .data (line {change.get('line')}) after the forward pass, and autograd does not know"
         )
         self.give("data-changed", record, text)
 
 
 def _in_place(name: str) -> bool:
-    """``add_``, ``__setitem__``, but not ``__getitem__`` or ``__bool__``."""
-    return not name.startswith("__") or name == "__setitem__"
+    """``add_``, ``__setitem__``, but not ``__getitem__`` or ``__bool__``. Clipping counts by itself."""
+    return name == "__setitem__" or not name.startswith(("__", "clip_grad"))
 
 
 def _is_loss(info: TensorInfo) -> bool:

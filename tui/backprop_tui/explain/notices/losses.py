@@ -7,7 +7,7 @@ from typing import Any
 
 from backprop_tui.explain.notices.detector import Detector, Handlers
 from backprop_tui.explain.notices.values import broadcast
-from backprop_tui.explain.notices.words import called, counted, number
+from backprop_tui.explain.notices.words import be, called, counted, number, shape_words
 from backprop_tui.explain.numbers import count, flat, shape_text
 from backprop_tui.protocol import Record, TensorInfo
 
@@ -53,16 +53,17 @@ class Losses(Detector):
         if whole is None or count(whole) <= max(count(a), count(b)):
             return
         text = (
-            f"{called(one, 'input')} is {_shape(one)} and {called(other, 'target')} is {_shape(other)}: they broadcast to "
-            f"{shape_text(whole)}, so {count(whole)} differences are taken instead of {max(count(a), count(b))}"
+            f"{called(one, 'input')} is {shape_words(one)} and {called(other, 'target')} is "
+            f"{shape_words(other)}: they broadcast to {shape_text(whole)}, so {count(whole)} differences are "
+            f"taken instead of {max(count(a), count(b))}"
         )
         self.give("broadcast-loss", record, text)
 
     def _dtypes(self, record: Record, one: TensorInfo, other: TensorInfo) -> None:
         if one.get("dtype") == "float32" and other.get("dtype") == "float64" and one.get("requires_grad"):
             text = (
-                f"{called(other, 'target')} is float64 (as numpy makes it) and {called(one, 'input')} float32, so the "
-                "loss is computed in float64"
+                f"{called(other, 'target')} is float64 (as numpy makes it) and {called(one, 'input')} "
+                "float32, so the loss is computed in float64"
             )
             self.give("dtype", record, text)
 
@@ -74,8 +75,9 @@ class Losses(Detector):
         exact = [x for x, y in zip(flat(a), flat(b), strict=True) if x == y and x != 0]
         if exact and not isinstance(exact[0], str):
             text = (
-                f"{counted(len(exact), 'error')} of {count(one['shape'])} is exactly 0 (prediction and target "
-                f"{number(exact[0], one.get('dtype', ''))}): torch takes 0 for the slope of |e| there"
+                f"{counted(len(exact), 'error')} of {count(one['shape'])} {be(len(exact))} exactly 0 "
+                f"(prediction and target {number(exact[0], one.get('dtype', ''))}): torch takes 0 for the "
+                "slope of |e| there"
             )
             self.give("kink", record, text)
 
@@ -85,7 +87,10 @@ class Losses(Detector):
         maker = self.past.maker_through(inputs[0]) if inputs else None
         if maker is None or maker["name"] != twice:
             return
-        text = f"{called(inputs[0], 'input')} has been through {twice} (line {maker.get('line')}) and {record['name']} applies it again"
+        text = (
+            f"{called(inputs[0], 'input')} has been through {twice} (line {maker.get('line')}) and "
+            f"{record['name']} applies it again"
+        )
         self.give("softmax-twice", record, text + _floor(record["name"], inputs[0].get("shape", [])))
 
     def _saturated(self, record: Record) -> None:
@@ -98,14 +103,11 @@ class Losses(Detector):
         wrong = [x for x, y in zip(flat(a), flat(b), strict=True) if _opposite(x, y)]
         if wrong:
             text = (
-                f"{counted(len(wrong), 'prediction')} of {count(inputs[0]['shape'])} is exactly {number(wrong[0])} where the target "
-                f"is {number(1 - wrong[0])}: the loss is clamped to 100, and a sigmoid before it passes no gradient"
+                f"{counted(len(wrong), 'prediction')} of {count(inputs[0]['shape'])} {be(len(wrong))} "
+                f"exactly {number(wrong[0])} where the target is {number(1 - wrong[0])}: the loss is clamped "
+                "to 100, and a sigmoid before it passes no gradient"
             )
             self.give("saturated-bce", record, text)
-
-
-def _shape(info: TensorInfo) -> str:
-    return f"({', '.join(map(str, info.get('shape', [])))}{',' if len(info.get('shape', [])) == 1 else ''})"
 
 
 def _opposite(prediction: Any, target: Any) -> bool:

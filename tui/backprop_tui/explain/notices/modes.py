@@ -20,7 +20,7 @@ class Modes(Detector):
     def __init__(self, past: Past, give: Give) -> None:
         super().__init__(past, give)
         self._trained: set[str] = set()
-        """Weights that got a gradient."""
+        """Weights that got a gradient, or that the script writes to: copies that follow another network."""
         self._frozen: dict[str, int] = {}
         """Weights of batch norm that require none, and the iteration that they were first seen in."""
         self._noisy: dict[Time, Record] = {}
@@ -31,7 +31,7 @@ class Modes(Detector):
             **{f":{name}": self._dropout for name in _DROPOUTS},
             **{f":{name}": self._verdict for name in _VERDICTS},
             ":batch_norm": self._batch_norm,
-            "op": self._spread,
+            "op": self._operation,
             "module": self._spread,
             "forward": self._spread,
             "loss": self._verdict,
@@ -45,6 +45,12 @@ class Modes(Detector):
     def _accumulated(self, record: Record) -> None:
         if name := record.get("tensor"):
             self._trained.add(name)
+
+    def _operation(self, record: Record) -> None:
+        if record["name"][-1] == "_" and (inputs := record.get("inputs")) and (name := inputs[0].get("name")):
+            self._trained.add(name)
+        if self._noisy:
+            self._spread(record)
 
     def _dropout(self, record: Record) -> None:
         settings = record.get("settings", {})
@@ -68,8 +74,8 @@ class Modes(Detector):
         first = self._frozen.setdefault(name, record["iteration"])
         if first < record["iteration"] and record["iteration"] > 1:
             text = (
-                f"{name} is frozen, but batch norm is in training mode and moves {mean.get('name') or 'its running mean'} "
-                "towards this batch"
+                f"{name} is frozen, but batch norm is in training mode and moves "
+                f"{mean.get('name') or 'its running mean'} towards this batch"
             )
             self.give("frozen-batch-norm-moves", record, text, name)
 
@@ -111,5 +117,8 @@ class Modes(Detector):
             probability = origin.get("settings", {}).get("p")
             what = "batch norm" if origin["name"] == "batch_norm" else f"dropout (p {exact(probability)})"
             where = f" of {origin['module']}" if origin.get("module") else ""
-            text = f"{what}{where} was in training mode while gradients are off, so this {record['name']} is not that of an evaluation"
+            text = (
+                f"{what}{where} was in training mode while gradients are off, so this {record['name']} is "
+                "not that of an evaluation"
+            )
             self.give("train-mode-in-evaluation", record, text)

@@ -76,7 +76,7 @@ class NonFinite(Detector):
         self.give(
             "non-finite",
             record,
-            f"{record['name']} makes {_word(words)} of finite numbers: {_share(info)}{_inputs(inputs)}",
+            f"{record['name']} makes {_word(words)} of finite numbers{_share(info)}{_inputs(inputs)}",
         )
 
     def _follows(self, record: Record, info: TensorInfo, inputs: Infos, words: set[str]) -> None:
@@ -86,7 +86,9 @@ class NonFinite(Detector):
         self._found = True
         for item in inputs:
             if item is not None and not item.get("requires_grad") and "nan" in nonfinite_words(item)[1]:
-                text = f"{called(item, 'input')} already holds NaN ({_share(item)}) when {record['name']} reads it"
+                text = (
+                    f"{called(item, 'input')} already holds NaN{_share(item)} when {record['name']} reads it"
+                )
                 self.give("non-finite", record, text)
                 return
 
@@ -125,7 +127,10 @@ class NonFinite(Detector):
             if finite(before) and finite(gradient):
                 name = record.get("parameter") or "a parameter"
                 words = nonfinite_words(after)[1]
-                text = f"the update makes {_word(words)} of {name}, although the gradient is finite: {_share(after)}"
+                text = (
+                    f"the update makes {_word(words)} of {name}, although the gradient is "
+                    f"finite{_share(after)}"
+                )
                 self.give("non-finite", record, text)
 
 
@@ -157,9 +162,9 @@ def _word(words: set[str]) -> str:
 
 
 def _share(info: TensorInfo | None) -> str:
-    """``1 of 4 elements``."""
-    bad = nonfinite_words(info)[0]
-    return f"{bad} of {count(info.get('shape', []) if info else [])} elements"
+    """``: 1 of 4 elements``; nothing of a single number."""
+    size = count(info.get("shape", []) if info else [])
+    return f": {nonfinite_words(info)[0]} of {size} elements" if size > 1 else ""
 
 
 def _inputs(inputs: Infos) -> str:

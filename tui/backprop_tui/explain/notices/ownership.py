@@ -71,13 +71,17 @@ class Ownership(Detector):
         if replaced:
             names = left_out_names(item for item, _ in replaced)
             text = (
-                f"{listed(names)} got a gradient and {'is' if len(names) == 1 else 'are'} in no optimizer, while the "
-                f"optimizer holds {counted(len(skipped), 'parameter')} of the same shape without a gradient"
+                f"{listed(names)} got a gradient and {'is' if len(names) == 1 else 'are'} in no optimizer, "
+                f"while the optimizer holds {counted(len(skipped), 'parameter')} of the same shape without a "
+                "gradient"
             )
             self.give("stale-parameters", replaced[0][1], text)
         if missing:
             names = left_out_names(item for item, _ in missing)
-            text = f"{listed(names)} got a gradient, but no optimizer holds {'it' if len(names) == 1 else 'them'}"
+            text = (
+                f"{listed(names)} got a gradient, but no optimizer holds "
+                f"{'it' if len(names) == 1 else 'them'}"
+            )
             self.give("not-in-optimizer", missing[0][1], text)
         taken = [item["shape"] for item, _ in replaced]
         return [item for item in skipped if item["shape"] not in taken]
@@ -87,8 +91,9 @@ class Ownership(Detector):
             names = left_out_names(skipped)
             one = len(names) == 1
             text = (
-                f"{record.get('optimizer')} passes over {listed(names)}: {'its gradient is' if one else 'their gradients are'}"
-                f" None, so not even momentum or decay act on {'it' if one else 'them'}"
+                f"{record.get('optimizer')} passes over {listed(names)}: "
+                f"{'its gradient is' if one else 'their gradients are'} None, so not even momentum or decay "
+                f"act on {'it' if one else 'them'}"
             )
             self.give("grad-none", record, text)
 
@@ -96,8 +101,8 @@ class Ownership(Detector):
         text = f"this step of {record.get('optimizer')} changes nothing: all of its gradients are None"
         if self._cleared is not None and self._passed is not None:
             text += (
-                f", because zero_grad() (line {self._cleared.get('line')}) came after backward() "
-                f"(line {self._passed.get('line')})"
+                f", because zero_grad() (line {self._cleared.get('line')}) came after backward() (line "
+                f"{self._passed.get('line')})"
             )
         elif self._passed is None and self.past.whole:
             text += ", because no backward() came before"

@@ -107,8 +107,8 @@ class Passes(Detector):
             name = grown.get("tensor") or "a leaf"
             change = f"{name}: {size(grown.get('before'))} → {size(grown.get('after'))}"
             text = (
-                f"this is the second backward pass through the graph of {called(found.root, 'root')} (the first: "
-                f"line {twins[0].record.get('line')}), so its gradients are added once more ({change})"
+                f"this is the second backward pass through the graph of {called(found.root, 'root')} (the "
+                f"first: line {twins[0].record.get('line')}), so its gradients are added once more ({change})"
             )
             self.give("backward-twice", found.record, text)
 
@@ -117,12 +117,15 @@ class Passes(Detector):
         name = called(root, "root")
         if root.get("leaf") and maker is not None and maker["name"] not in _UNMADE:
             text = (
-                f"{name} came out of {maker['name']} (line {maker.get('line')}) without a history and was then "
-                "made to require a gradient, so backward() reaches nothing but itself"
+                f"{name} came out of {maker['name']} (line {maker.get('line')}) without a history and was "
+                "then made to require a gradient, so backward() reaches nothing but itself"
             )
             self.give("graph-cut", found.record, text)
-        elif self._flat is not None and self._reached == self._zeros:
-            text = f"{self._flat['name']} passes no gradient, and so all gradients that {name}.backward() found are 0"
+        elif self._flat is not None and self._reached == self._zeros > 0:
+            text = (
+                f"{self._flat['name']} passes no gradient, and so all gradients that {name}.backward() found "
+                "are 0"
+            )
             self.give("graph-cut", found.record, text)
 
     def _look_for_constant(self, found: Pass) -> None:
@@ -133,8 +136,8 @@ class Passes(Detector):
         if isinstance(before, float) and isinstance(after, float) and before > after:
             dtype = found.root.get("dtype", "")
             text = (
-                f"the loss is {number(before, dtype)} − {number(before - after)} = {number(after, dtype)}, and the "
-                "constant changes none of the gradients"
+                f"the loss is {number(before, dtype)} − {number(before - after)} = {number(after, dtype)}, "
+                "and the constant changes none of the gradients"
             )
             self.give("constant-in-loss", maker, text)
 
@@ -144,16 +147,13 @@ class Passes(Detector):
             return
         alike = [item for item in passes if item.site() == passes[-1].site() and _is_mean(item.maker)]
         if len(alike) == len(passes) and all(map(_follows, alike, alike[1:])):
-            last, first = alike[-1], alike[-1].maker or last_record(alike)
+            last, loss = alike[-1], alike[-1].maker or {}
             text = (
-                f"{len(alike)} backward passes went into one {record.get('optimizer', '')} step, each of a whole mean "
-                f"({first['name']}), so the gradient is that of their sum: {len(alike)} times that of the mean"
+                f"{len(alike)} backward passes, each of a whole mean ({loss.get('name')}), went into one "
+                f"step of {record.get('optimizer')}: their gradients add up to {len(alike)} times that of "
+                "the mean"
             )
             self.give("accumulation-sum", last.record, text)
-
-
-def last_record(passes: list[Pass]) -> Record:
-    return passes[-1].record
 
 
 def _is_mean(maker: Record | None) -> bool:

@@ -30,7 +30,8 @@ class Past:
         self.writes: deque[Record] = deque(maxlen=_WRITES)
         """Operations that changed a tensor in place, the newest last."""
         self.writes_since_backward = 0
-        """How many of them changed a tensor that is no parameter, since the last backward pass."""
+        """How often the script has changed something that is no parameter, perhaps a gradient, since the last
+        backward pass."""
         self._now: dict[Time, Record] = {}
         self._before: dict[Time, Record] = {}
 
@@ -53,7 +54,7 @@ class Past:
     def wrote(self, record: Record) -> None:
         """An operation that changed a tensor in place."""
         self.writes.append(record)
-        if record["kind"] != "update":
+        if record["kind"] != "update" and not record["depth"]:
             self.writes_since_backward += 1
 
     def operation(self, time: list[int] | None) -> Record | None:

@@ -7,7 +7,7 @@ from typing import Any
 from backprop_tui.explain.notices.detector import Detector, Handlers
 from backprop_tui.explain.notices.notice import Give
 from backprop_tui.explain.notices.past import Past
-from backprop_tui.explain.notices.words import exact
+from backprop_tui.explain.notices.words import number
 from backprop_tui.protocol import Record
 
 
@@ -52,27 +52,34 @@ class Schedules(Detector):
     def _warned(self, record: Record) -> None:
         text = record.get("text", "")
         if "get_last_lr()" in text:
-            known = "" if self._rate is None else f": the rate in use is {exact(self._rate)}"
+            known = "" if self._rate is None else f": the rate in use is {number(self._rate)}"
             self.give("get-lr", record, f"get_lr() was asked outside of the scheduler's step(){known}")
-        elif "`lr_scheduler.step()` before `optimizer.step()`" in text and not self._told:
+        elif "`lr_scheduler.step()` before `optimizer.step()`" in text and not self._expected():
             self._first(record, "")
+
+    def _expected(self) -> bool:
+        """Whether it is known without torch's warning that this scheduler steps before the optimizer."""
+        return self._told or (self.past.whole and not self._stepped)
 
     def _first(self, record: Record, rates: str) -> None:
         self._told = True
         if self._scaled and self._passed:
             text = (
-                "scheduler.step() comes before any step of the optimizer: the GradScaler has skipped it, because "
-                f"a gradient was not finite{rates}"
+                "scheduler.step() comes before any step of the optimizer: the GradScaler has skipped it, "
+                f"because a gradient was not finite{rates}"
             )
         else:
-            text = f"scheduler.step() comes before the first optimizer.step(), so the first rate is never used{rates}"
+            text = (
+                "scheduler.step() comes before the first optimizer.step(), so the first rate is never "
+                f"used{rates}"
+            )
         self.give("scheduler-first", record, text)
 
     def _schedule(self, record: Record) -> None:
         before, after = record.get("lr_before") or [None], record.get("lr_after") or [None]
-        if self.past.whole and not self._stepped and not self._told:
+        if not self._told and self._expected():
             changed = before[0] != after[0]
-            self._first(record, f" ({exact(before[0])} → {exact(after[0])})" if changed else "")
+            self._first(record, f" ({number(before[0])} → {number(after[0])})" if changed else "")
         self._past_end(record, before[0], after[0])
         self._two(record, before, after)
         self._last, self._rate = record, after[0]
@@ -83,8 +90,8 @@ class Schedules(Detector):
             return
         if _is_number(before) and _is_number(after) and after > before:
             text = (
-                f"this is step {now} of a schedule with T_max={end}: the cosine comes back up, and the rate rises "
-                f"({exact(before)} → {exact(after)})"
+                f"this is step {now} of a schedule with T_max={end}: the cosine comes back up, and the rate "
+                f"rises ({number(before)} → {number(after)})"
             )
             self.give("schedule-past-end", record, text)
 
@@ -98,8 +105,9 @@ class Schedules(Detector):
         chained = last.get("lr_after") == before
         if chained and last.get("lr_before") != before and after != before:
             text = (
-                f"{last.get('scheduler')} and {record.get('scheduler')} change the rate of the same optimizer: "
-                f"{exact((last.get('lr_before') or [None])[0])} → {exact(before[0])} → {exact(after[0])}"
+                f"{last.get('scheduler')} and {record.get('scheduler')} change the rate of the same "
+                f"optimizer: {number((last.get('lr_before') or [None])[0])} → {number(before[0])} → "
+                f"{number(after[0])}"
             )
             self.give("two-schedulers", record, text)
 

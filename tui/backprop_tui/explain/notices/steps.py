@@ -54,7 +54,7 @@ class Steps(Detector):
         self._used[name] = gradient
 
     def _same(self, one: TensorInfo | None, other: TensorInfo | None) -> bool:
-        """Whether a gradient was used before; if its numbers are not known, whether nobody can have written it."""
+        """Whether a gradient was used before; if it is not known, whether nobody can have written to it."""
         known = equal(one, other)
         return self.past.writes_since_backward == 0 if known is None else known
 
@@ -67,8 +67,8 @@ class Steps(Detector):
             self._tell_rates(record, updates)
             if repeated == len(updates) and not all(all_zero(item.get("grad")) for item in updates):
                 text = (
-                    f"{record.get('optimizer')} steps again (the step before: line {before}) with the gradients of "
-                    f"{counted(repeated, 'parameter')} that it has used already"
+                    f"{record.get('optimizer')} steps again (the step before: line {before}) with the "
+                    f"gradients of {counted(repeated, 'parameter')} that it has used already"
                 )
                 self.give("step-twice", record, text)
         self._tell_decay(record)
@@ -78,14 +78,17 @@ class Steps(Detector):
         if names:
             zero = all(all_zero(item.get("grad")) for item in updates if _moves_frozen(item))
             text = (
-                f"{listed(names)} {'has' if len(names) == 1 else 'have'} requires_grad=False and still moved: "
-                f"the gradient is {'0' if zero else 'left over'}, not None"
+                f"{listed(names)} {'has' if len(names) == 1 else 'have'} requires_grad=False and still "
+                f"moved: the gradient is {'0' if zero else 'left over'}, not None"
             )
             self.give("frozen-moves", record, text)
 
     def _tell_rates(self, record: Record, updates: list[Record]) -> None:
         if all(_is_zero(item.get("lr")) for item in updates):
-            text = f"this step of {record.get('optimizer')} has learning rate 0: its {counted(len(updates), 'update')} change nothing"
+            text = (
+                f"this step of {record.get('optimizer')} has learning rate 0: its "
+                f"{counted(len(updates), 'update')} change nothing"
+            )
             self.give("lr-zero", record, text)
 
     def _tell_decay(self, record: Record) -> None:
@@ -98,8 +101,8 @@ class Steps(Detector):
         if added:
             self._decay_told = True
             text = (
-                f"{name} adds weight_decay · w = {exact(added[0])} · w to the gradient and then divides by the "
-                "gradient's size, which is not AdamW's decay"
+                f"{name} adds weight_decay · w = {exact(added[0])} · w to the gradient and then divides by "
+                "the gradient's size, which is not AdamW's decay"
             )
             self.give("adam-l2", record, text)
 

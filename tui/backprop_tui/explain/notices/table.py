@@ -31,37 +31,41 @@ TABLE: dict[str, Entry] = {
         "accumulation without division",
         (20,),
         "several mean losses are backpropagated into one step, none of them divided",
-        "Each loss is already a mean, so the sum of their gradients is as many times too long as there are passes.",
+        "Each loss is already a mean, so the sum of their gradients is as many times too long as there are "
+        "passes.",
         "Divide each loss by the number of passes, or compare .grad after each AccumulateGrad.",
     ),
     "backward-twice": Entry(
         "backward twice through one graph",
         (3,),
         "a graph is gone through twice: an error, or with retain_graph=True a doubled gradient",
-        "A graph is freed by its first backward pass; if it is retained, the second pass adds the same gradient again.",
+        "A graph is freed by its first backward pass; if it is retained, the second pass adds the same "
+        "gradient again.",
         "The two backward() lines: each pass needs a forward pass of its own.",
     ),
     "not-in-optimizer": Entry(
         "parameter in no optimizer",
         (16,),
         "a parameter receives a gradient, but no optimizer holds it",
-        "model.parameters() finds modules that are attributes or in a ModuleList; those in a plain list or made "
-        "later are not found, are never updated, and zero_grad does not clear them.",
+        "model.parameters() finds modules that are attributes or in a ModuleList; those in a plain list or "
+        "made later are not found, are never updated, and zero_grad does not clear them.",
         "Parameters: the column of the optimizer is empty there.",
     ),
     "stale-parameters": Entry(
         "optimizer holds old parameters",
         (17,),
-        "the optimizer holds a parameter that gets no gradient, the model one of the same shape that it lacks",
-        "A layer replaced after the optimizer was made has new parameters; the optimizer still holds the old ones.",
+        "the optimizer holds a parameter that gets no gradient, the model one of the same shape that it "
+        "lacks",
+        "A layer replaced after the optimizer was made has new parameters; the optimizer still holds the "
+        "old ones.",
         "Make the optimizer after the model is complete.",
     ),
     "grad-none": Entry(
         "gradient is None",
         (2,),
         "a step skips a parameter, because its gradient is None and not 0",
-        "A parameter without a gradient is passed over whole: neither momentum nor weight decay acts on it. "
-        "zero_grad() sets gradients to None, so .grad is not a tensor until the next backward().",
+        "A parameter without a gradient is passed over whole: neither momentum nor weight decay acts on "
+        "it. zero_grad() sets gradients to None, so .grad is not a tensor until the next backward().",
         "Parameters: None, 0 and a number are three different things.",
     ),
     "graph-cut": Entry(
@@ -76,21 +80,24 @@ TABLE: dict[str, Entry] = {
         "a sum keeps every graph alive",
         (5,),
         "losses of several iterations are added up with their graphs",
-        "The sum requires a gradient, so it holds the graph of every loss in it, and memory grows with each iteration.",
+        "The sum requires a gradient, so it holds the graph of every loss in it, and memory grows with "
+        "each iteration.",
         "Add loss.item() (or loss.detach()) instead.",
     ),
     "non-leaf-grad": Entry(
         ".grad of a non-leaf",
         (7,),
         "the script reads .grad of a tensor that an operation made, which is None",
-        "Autograd keeps gradients for leaves only; those of everything between pass through and are thrown away.",
+        "Autograd keeps gradients for leaves only; those of everything between pass through and are thrown "
+        "away.",
         "This operation, in the backward pass: the gradient that goes through it. retain_grad() keeps it.",
     ),
     "data-changed": Entry(
         "changed behind autograd's back",
         (30,),
         "a value is changed through .data after the graph was built, and backward() uses it",
-        ".data shares the memory but not the version counter, so autograd cannot see that what it saved is now wrong.",
+        ".data shares the memory but not the version counter, so autograd cannot see that what it saved is "
+        "now wrong.",
         "Use detach(), which lets autograd notice, or compute a new tensor.",
     ),
     "saved-tensor-changed": Entry(
@@ -98,7 +105,8 @@ TABLE: dict[str, Entry] = {
         (4,),
         "backward() fails because an operation changed a tensor in place that autograd had saved",
         "The slope of an operation is computed from the values it saw; after the change they are gone.",
-        "The operation named here: use its form without the trailing underscore, or step after every backward pass.",
+        "The operation named here: use its form without the trailing underscore, or step after every "
+        "backward pass.",
     ),
     "update-made-a-new-tensor": Entry(
         "an update by hand made a new tensor",
@@ -119,21 +127,25 @@ TABLE: dict[str, Entry] = {
         "prediction and target broadcast",
         (11,),
         "the difference of (N, 1) and (N,) is an N×N table, all of which is averaged",
-        "Every prediction is compared with every target, so even a perfect prediction has a loss and a gradient.",
-        "This operation: its input shapes. Give both the same shape with squeeze(1), unsqueeze(1) or view_as.",
+        "Every prediction is compared with every target, so even a perfect prediction has a loss and a "
+        "gradient.",
+        "This operation: its input shapes. Give both the same shape with squeeze(1), unsqueeze(1) or "
+        "view_as.",
     ),
     "softmax-twice": Entry(
         "softmax before cross-entropy",
         (12,),
         "the input of cross_entropy has been through softmax, or that of bce_with_logits through sigmoid",
-        "The loss applies it itself; a second time flattens the differences, shrinks the gradient and sets a floor.",
+        "The loss applies it itself; a second time flattens the differences, shrinks the gradient and sets "
+        "a floor.",
         "This operation: the loss takes the raw outputs (logits).",
     ),
     "saturated-bce": Entry(
         "BCELoss on saturated or raw outputs",
         (13,),
         "a prediction is exactly 0 or 1 against the opposite target, or outside 0 to 1",
-        "log(0) is clamped to −100, and the slope of the sigmoid is exactly 0 there: the worst mistakes teach nothing.",
+        "log(0) is clamped to −100, and the slope of the sigmoid is exactly 0 there: the worst mistakes "
+        "teach nothing.",
         "Use BCEWithLogitsLoss on the values before the sigmoid.",
     ),
     "dtype": Entry(
@@ -147,7 +159,8 @@ TABLE: dict[str, Entry] = {
         "backward() of more than one number",
         (21,),
         "backward() is called on a loss that was not reduced to one number",
-        "A gradient is that of one number; for several, backward() needs a weight for each (its gradient argument).",
+        "A gradient is that of one number; for several, backward() needs a weight for each (its gradient "
+        "argument).",
         "The loss: reduction='mean' or 'sum', or call .mean() on it.",
     ),
     "kink": Entry(
@@ -161,16 +174,18 @@ TABLE: dict[str, Entry] = {
         "a constant in the loss",
         (23,),
         "a constant is subtracted from the loss that backward() is called on",
-        "The slope of a constant is 0: the loss is another number, even a negative one, and every gradient the same.",
+        "The slope of a constant is 0: the loss is another number, even a negative one, and every gradient "
+        "the same.",
         "The first backward node: it passes on 1.",
     ),
     # modes
     "train-mode-in-evaluation": Entry(
         "evaluation in training mode",
         (18,),
-        "a loss or a prediction is computed under no_grad from a model whose dropout or batch norm still trains",
-        "no_grad() switches off gradients, not dropout; model.eval() does that, and batch norm then uses its "
-        "running statistics and leaves them alone.",
+        "a loss or a prediction is computed under no_grad from a model whose dropout or batch norm still "
+        "trains",
+        "no_grad() switches off gradients, not dropout; model.eval() does that, and batch norm then uses "
+        "its running statistics and leaves them alone.",
         "Network: modules in training mode. Call model.eval() before, model.train() after.",
     ),
     "batch-of-one": Entry(
@@ -184,8 +199,8 @@ TABLE: dict[str, Entry] = {
         "frozen batch norm moves",
         (19,),
         "batch norm without trainable weights still updates its running statistics",
-        "requires_grad=False stops gradients; running mean and variance are buffers, moved by every forward pass "
-        "in training mode.",
+        "requires_grad=False stops gradients; running mean and variance are buffers, moved by every "
+        "forward pass in training mode.",
         "Parameters: the buffers running_mean and running_var. Call .eval() on the frozen part.",
     ),
     "frozen-moves": Entry(
@@ -221,22 +236,24 @@ TABLE: dict[str, Entry] = {
         "weight decay in Adam",
         (24,),
         "Adam is given weight_decay, which it adds to the gradient",
-        "Adam divides by the size of the gradient, and so also the decay that was added to it: weights with large "
-        "gradients hardly decay. AdamW takes the decay off the weight itself.",
+        "Adam divides by the size of the gradient, and so also the decay that was added to it: weights "
+        "with large gradients hardly decay. AdamW takes the decay off the weight itself.",
         "This operation: where λ enters, before m and v or after.",
     ),
     "adam-step-is-lr": Entry(
         "clipping does not shorten Adam's step",
         (25,),
         "gradients are clipped to a hundredth or less before a step of Adam",
-        "Adam divides the mean gradient by its own size, so a factor on all gradients cancels: the step is about lr.",
+        "Adam divides the mean gradient by its own size, so a factor on all gradients cancels: the step is "
+        "about lr.",
         "The update: m̂/√v̂ before and after.",
     ),
     "clip-order": Entry(
         "clipping at the wrong place",
         (26,),
         "gradients are clipped before backward(), after the step, or before they are unscaled",
-        "Clipping changes the .grad that are there at that moment: between backward() and step(), and after unscale_().",
+        "Clipping changes the .grad that are there at that moment: between backward() and step(), and "
+        "after unscale_().",
         "The order of the lines: backward, unscale_, clip, step.",
     ),
     "clip-non-finite": Entry(
@@ -257,8 +274,8 @@ TABLE: dict[str, Entry] = {
         "an optimizer without parameters",
         (),
         "an optimizer is made from an empty list",
-        "parameters() finds nothing in a model whose layers are in a plain Python list, and a generator is empty "
-        "after it was gone through once.",
+        "parameters() finds nothing in a model whose layers are in a plain Python list, and a generator is "
+        "empty after it was gone through once.",
         "Use nn.ModuleList; give the optimizer list(model.parameters()).",
     ),
     "optimizer-of-non-leaf": Entry(
@@ -280,7 +297,8 @@ TABLE: dict[str, Entry] = {
         "get_lr() is not the rate in use",
         (10,),
         "the script asks get_lr() outside of scheduler.step()",
-        "get_lr() computes what the next step() would set from the rate in use, so at a milestone the factor is there twice.",
+        "get_lr() computes what the next step() would set from the rate in use, so at a milestone the "
+        "factor is there twice.",
         "Learning rate curve. get_last_lr() or optimizer.param_groups[0]['lr'] is the rate in use.",
     ),
     "schedule-past-end": Entry(
@@ -294,7 +312,8 @@ TABLE: dict[str, Entry] = {
         "a scheduler used wrongly",
         (29,),
         "a scheduler is called without what it needs: a metric, momentum, an initial rate",
-        "ReduceLROnPlateau wants the metric in step(metric); cyclic momentum wants an optimizer that has one.",
+        "ReduceLROnPlateau wants the metric in step(metric); cyclic momentum wants an optimizer that has "
+        "one.",
         "The line that makes or steps the scheduler.",
     ),
     "two-schedulers": Entry(
@@ -316,7 +335,8 @@ TABLE: dict[str, Entry] = {
         "a dead ReLU",
         (28,),
         "every output of a ReLU is exactly 0",
-        "The slope of ReLU is 0 for negative inputs: nothing before it gets a gradient, and it cannot come back by itself.",
+        "The slope of ReLU is 0 for negative inputs: nothing before it gets a gradient, and it cannot come "
+        "back by itself.",
         "Network: the values before it; a large negative bias or too large a step is the usual cause.",
     ),
     "vanishing": Entry(

@@ -67,12 +67,17 @@ class Updates(Detector):
         for info in record.get("inputs", ()):
             source = info.get("source")
             found = None if source is None else self._made.get((source[0], source[1]))
-            if found is not None and found[0] == info.get("name"):
-                del self._made[(source[0], source[1])]  # type: ignore[index]
+            if source is None or found is None or found[0] != info.get("name"):
+                continue
+            del self._made[(source[0], source[1])]
+            if not (info.get("leaf") and info.get("requires_grad")):  # else the script has made it a leaf
                 self._tell(*found)
 
     def _tell(self, name: str, record: Record) -> None:
         result = record["outputs"][0]
         what = "is no leaf" if result.get("requires_grad") else "requires no gradient"
-        text = f"this line makes a new tensor and calls it {name}: it {what}, so {name}.grad will be None from here on"
+        text = (
+            f"this line makes a new tensor and calls it {name}: it {what}, so {name}.grad will be None from "
+            "here on"
+        )
         self.give("update-made-a-new-tensor", record, text)

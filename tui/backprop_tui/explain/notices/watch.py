@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from backprop_tui.explain.notices.clipping import Clipping
@@ -100,6 +100,26 @@ class Watch:
 
 
 def notices_of(records: Sequence[Record]) -> list[Notice]:
-    """What there is to say of this iteration and the one before, given their records."""
+    """What there is to say of this iteration and the one before, given their records.
+
+    Warnings may stand anywhere among them.
+    """
     watch = Watch()
-    return [found for record in records for found in watch.see(record)]
+    found = [notice for record in _in_order(records) for notice in watch.see(record)]
+    return sorted(found, key=lambda notice: notice.time)
+
+
+def _in_order(records: Sequence[Record]) -> Iterator[Record]:
+    """Each warning before the first operation that completed and had not begun before it."""
+    warnings = sorted((record for record in records if record["kind"] == "warning"), key=_time)
+    for record in records:
+        if record["kind"] == "warning":
+            continue
+        while warnings and _time(warnings[0]) <= _time(record):
+            yield warnings.pop(0)
+        yield record
+    yield from warnings
+
+
+def _time(record: Record) -> tuple[int, int]:
+    return record["time"][0], record["time"][1]

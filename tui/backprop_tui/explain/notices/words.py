@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from backprop_tui.explain.numbers import flat, norm_of, shape_text, shortest, significant, display
+from backprop_tui.explain.numbers import display, flat, norm_of, shape_text, shortest, significant
 from backprop_tui.protocol import TensorInfo
 
 _LISTED = 3
@@ -21,12 +21,10 @@ def exact(value: Any) -> str:
     return display(shortest(value, "float64"))
 
 
-def called(info: TensorInfo | None, otherwise: str = "it") -> str:
-    """What the script calls a tensor; of a temporary, its shape."""
-    if info is None:
-        return otherwise
-    name = info.get("name")
-    return name if name else f"the {shape_text(info.get('shape', []))} {otherwise}"
+def called(info: TensorInfo | None, otherwise: str = "tensor") -> str:
+    """What the script calls a tensor; a temporary is ``the input``, or what else it is."""
+    name = None if info is None else info.get("name")
+    return name or f"the {otherwise}"
 
 
 def size(info: TensorInfo | None) -> str:
@@ -51,6 +49,16 @@ def listed(names: Sequence[str], limit: int = _LISTED) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 gradient``, ``2 gradients``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def be(count: int) -> str:
+    """``is`` or ``are``."""
+    return "is" if count == 1 else "are"
+
+
+def shape_words(info: TensorInfo | None) -> str:
+    """``(6, 1)``, as torch and numpy write it."""
+    return str(tuple(info.get("shape", []))) if info is not None else "()"
 
 
 def left_out_names(items: Iterable[Any]) -> list[str]:

@@ -33,7 +33,7 @@ def _operands(evidence: Evidence) -> Mapping[str, Any]:
         return {**found, "d": inner["d"], "t": _number(inner["t"])}
     if "restored" in inner:
         return {**found, "moved": False}
-    raise Unknown("A part of a line search: where it started is not known any more.")
+    raise Unknown("A part of step(): with which d and t it moved is not known any more.")
 
 
 def _stayed(evidence: Evidence) -> bool:

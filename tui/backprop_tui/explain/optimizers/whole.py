@@ -56,13 +56,11 @@ def _float32(value: Any) -> Any:
 def orthogonalised(coefficients: Sequence[float], steps: int, least: float) -> Callable[[Any], Any]:
     """Newton-Schulz as torch/optim/_muon.py does it: in bfloat16, rounded where torch rounds."""
 
-    def newton_schulz(value: Any) -> Any:
+    def newton_schulz(value: Bounded | Parted) -> Bounded | Parted:
         if isinstance(value, Parted):
             return _parted(value, coefficients, steps, least)
-        array = value.value if isinstance(value, Bounded) else value
+        array = value.value
         result, _ = _newton_schulz(array, None, coefficients, steps, least)
-        if not isinstance(value, Bounded):
-            return result
         # Where small singular values are blown up, rounding decides: how much, another summation tells.
         other, _ = _newton_schulz(array, None, coefficients, steps, least, NOISE)
         error = 2 * np.abs(other - result).max(initial=0.0) + LEAST_ERROR * np.abs(result).max(initial=0.0)

@@ -179,9 +179,7 @@ class _Slopes:
         """The gradient of the scaled scores: P∘(g·vᵀ − Σ P∘(g·vᵀ))."""
         weights = self.parts.weights
         into = exact(self.g) @ exact(self.parts.value).swapaxes(-1, -2)
-        rest = weights * into
-        total = Sized(rest.value.sum(axis=-1, keepdims=True), rest.size.sum(axis=-1, keepdims=True))
-        return weights * (into - total)
+        return weights * (into - (weights * into).sum(-1, keepdims=True))
 
     def all(self) -> list[Sized]:
         scores = self.scores

@@ -29,7 +29,7 @@ class _Heads:
         return self.outputs.transpose(0, 2, 1, 3).reshape(count, places, heads * width)
 
     def averaged(self) -> Sized:
-        return Sized(self.weights.value.mean(axis=1), self.weights.size.mean(axis=1))
+        return self.weights.mean(1)
 
 
 def _split(values: Sized, heads: int) -> Sized:

@@ -9,6 +9,7 @@ import numpy as np
 from backprop_tui.explain.evidence import Array, Tensor
 from backprop_tui.explain.rule import Case, Index, Rule, Sum, bracketed, element_text
 from backprop_tui.explain.rules.parts import FLAT, PASSED, node, op, with_out
+from backprop_tui.explain.rules.writing import wide
 
 _ANYHOW = "input, *options, **more"
 """Where to, which memory format, blocking or not: nothing that changes the numbers but the dtype."""
@@ -109,6 +110,11 @@ def _arange_text(case: Case, number: int) -> str:
     )
 
 
+def _arange_element(case: Case, number: int, index: Index) -> str:
+    start, _, step = _bounds(case)
+    return f"{bracketed(wide(start))} + {index[0]}·{bracketed(wide(step))}"
+
+
 def _linspace(case: Case) -> list[Array | None]:
     start, end = (float(case[name]) for name in ("start", "end"))
     values = np.linspace(start, end, int(case["steps"]))
@@ -161,7 +167,11 @@ OPS: dict[str, Rule] = {
     "fill_": _written("input, value"),
     "data.__set__": _written("input, source"),
     "arange": Rule(
-        _arange_text, _arange, "start, end=None, step=1, **more | end, **more", scale=_arange_scale
+        _arange_text,
+        _arange,
+        "start, end=None, step=1, **more | end, **more",
+        _arange_element,
+        scale=_arange_scale,
     ),
     "linspace": Rule(
         "{steps} numbers from {start} to {end}", _linspace, "start, end, steps, **more", scale=_spaced_scale

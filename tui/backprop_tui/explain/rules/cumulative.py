@@ -225,7 +225,7 @@ OPS["diff"] = Rule(
     "each of {input} less the one before, along dimension {dim}",
     lambda case: [_differences(case)],
     with_out("input, n=1, dim=-1, prepend=None, append=None"),
-    lambda case, number, index: "of neighbours",
+    _difference_element,
     scale=lambda case: [
         np.full(_differences(case).shape, np.abs(case["input"]).max(initial=0.0) * 2.0 ** case["n"])
     ],

@@ -14,6 +14,7 @@ from backprop_tui.explain.rules.writing import (
     one_by_one,
     one_of,
     signed,
+    single,
     summand,
     wide,
 )
@@ -44,8 +45,9 @@ def _padding(case: Case) -> int | None:
 
 def _row_at(case: Case, number: int, index: Index) -> str:
     row = int(case["input"][index[:-1]])
-    value = number_text(_table(case)[row, index[-1]], case.operands["weight"].dtype)
-    return f"{value} (row {row}, column {index[-1]})"
+    number = _table(case)[row, index[-1]]
+    text = single(number) if case.has("max_norm") else number_text(number, case.operands["weight"].dtype)
+    return f"{text} (row {row}, column {index[-1]})"
 
 
 def _padding_note(case: Case) -> str | None:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from backprop_tui.explain.evidence import Array
-from backprop_tui.explain.rule import Case, Rule
+from backprop_tui.explain.rule import Case, Index, Rule, bracketed
 from backprop_tui.explain.rules.dtypes import held
 from backprop_tui.explain.rules.parts import FLAT, PASSED, Part, aliases, always, counted, in_place, node, op
+from backprop_tui.explain.rules.writing import single
 
 LN2, LN10 = math.log(2), math.log(10)
 
@@ -103,16 +104,8 @@ STEP = node(FLAT, note=always("a step function: its slope is 0 wherever it has o
 # -- the slopes that need more than one line ------------------------------------------------------
 
 
-def _signed(case: Case) -> Array:
-    return np.asarray(case["self"] == 0)
-
-
-def _angle_slope(g: Array) -> Array:
-    return np.zeros_like(g)
-
-
 _ROOT_NOTE = counted(lambda c: c["result"] == 0, "the root of 0: the slope of √ is infinite there")
-_AT_ZERO = counted(_signed, "exactly 0: |x| has no slope there, torch takes 0")
+_AT_ZERO = counted(lambda c: c["self"] == 0, "exactly 0: |x| has no slope there, torch takes 0")
 _LOG_NOTE = counted(lambda c: c["input"] <= 0, "0 or less: the logarithm is −inf at 0 and nan below")
 _SQRT_NOTE = counted(lambda c: c["input"] < 0, "negative: the root is nan")
 
@@ -210,15 +203,38 @@ def _eps(case: Case) -> float:
     return float(case.get("eps", -1.0))
 
 
+def _kept(value: float, eps: float) -> str:
+    """The number that is taken: within eps of 0 and 1, that."""
+    return single(min(max(value, eps), 1 - eps) if eps >= 0 else value)
+
+
+def _logit_element(case: Case, number: int, index: Index) -> str:
+    kept = _kept(case.value("input", index), _eps(case))
+    return f"log({bracketed(kept)} / (1 − {bracketed(kept)}))"
+
+
+def _logit_text(case: Case, name: str) -> str:
+    return "" if _eps(case) < 0 else f", {{{name}}} within {{eps}} and 1 − {{eps}}"
+
+
+def _logit_back_element(case: Case, number: int, index: Index) -> str:
+    value, eps = case.value("self", index), _eps(case)
+    inside = f" · [{single(eps)} ≤ {case.at('self', index)} ≤ {single(1 - eps)}]" if eps >= 0 else ""
+    x = bracketed(single(value))
+    return f"{case.at('g', index)} / ({x} · (1 − {x})){inside}"
+
+
 _LOGIT = Rule(
-    "log({input} / (1 − {input}))",
+    lambda case, number: "log({input} / (1 − {input}))" + _logit_text(case, "input"),
     lambda case: [_logit(case["input"], _eps(case))],
     "input, eps=None, *, out=None",
+    _logit_element,
     scale=lambda case: [np.abs(_logit(case["input"], _eps(case))) + 1 / (1 - np.minimum(case["input"], 0.5))],
 )
 _LOGIT_NODE = Rule(
-    "{g} / ({self} · (1 − {self}))",
+    lambda case, number: "{g} / ({self} · (1 − {self}))" + _logit_text(case, "self"),
     lambda case: [_logit_slope(case.g, case["self"], _eps(case))],
+    element=_logit_back_element,
     scale=lambda case: [np.abs(case.g / (case["self"] * (1 - case["self"]) ** 2))],
 )
 
@@ -289,7 +305,7 @@ NODES: dict[str, Rule] = {
     ),
     "AbsBackward": node(Part("{g} · sign {self}", lambda g, x: g * np.sign(x)), note=_AT_ZERO),
     "SignBackward": STEP,
-    "SgnBackward": node(Part("0 · {g}", _angle_slope)),
+    "SgnBackward": STEP,
     "FloorBackward": STEP,
     "CeilBackward": STEP,
     "RoundBackward": STEP,

@@ -174,6 +174,7 @@ def lifted(ids: Array) -> Array:
 
 
 def index_of(case: Case) -> Array:
+    """The index tensor of the call."""
     return lifted(np.asarray(case["index"]))
 
 
@@ -240,12 +241,20 @@ def _copied_slices(case: Case) -> list[Array | None]:
     return [np.where(changed, 0, g.values), came.reshape(source.shape)]
 
 
-_INDEX_PUT = Rule("{input} with {values} at the indices", _put, "input, indices, values, accumulate=False")
+_INDEX_PUT = Rule(
+    "{input} with {values} at the indices",
+    _put,
+    "input, indices, values, accumulate=False",
+    picked(_put, "input"),
+)
 
 OPS: dict[str, Rule] = {
     "__getitem__": moved(lambda case, number: _brackets_text(case), _taken, "input, index"),
     "__setitem__": Rule(
-        lambda case, number: _brackets_text(case) + " = {value}", _written, "input, index, value"
+        lambda case, number: _brackets_text(case) + " = {value}",
+        _written,
+        "input, index, value",
+        picked(_written, "input"),
     ),
     "index_put": _INDEX_PUT,
     "index_put_": _INDEX_PUT,

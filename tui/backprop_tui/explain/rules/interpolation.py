@@ -56,7 +56,7 @@ def _cubic_axis(size: int, out: int, step: Any, corners: bool) -> Axis:
     a = _SHARPNESS
     near = ((a + 2) * apart - (a + 3)) * apart * apart + 1
     far = ((a * apart - 5 * a) * apart + 8 * a) * apart - 4 * a
-    return Axis(size, index, np.where(apart <= 1, near, far))
+    return Axis(size, index, np.where(apart <= 1, near, far), loose=0.25)
 
 
 def _axis(mode: str, size: int, out: int, scale: float | None, corners: bool, dtype: str) -> Axis:

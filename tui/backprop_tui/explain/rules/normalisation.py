@@ -38,7 +38,8 @@ class Norm:
         """The mean of every group, at the place of each of its elements."""
         shape, axes = self.view(case)
         viewed = values.reshape(shape)
-        found = np.broadcast_to(viewed.mean(axis=axes, keepdims=True), shape)
+        total = viewed.sum(axis=axes, keepdims=True) / np.float64(self.size(case))
+        found = np.broadcast_to(total, shape)
         return found.reshape(values.shape)
 
     def size(self, case: Case) -> int:

@@ -17,7 +17,7 @@ from backprop_tui.explain.rules.distances import index_of, norm
 from backprop_tui.explain.rules.dtypes import held
 from backprop_tui.explain.rules.parts import counted
 from backprop_tui.explain.rules.reductions import gradient_at, keepdim, members, over
-from backprop_tui.explain.rules.writing import wide
+from backprop_tui.explain.rules.writing import single, wide
 
 INF = float("inf")
 
@@ -227,6 +227,15 @@ def _dist_element(case: Case) -> Sum | str:
     return f"‖{apart.size} differences‖{index_of(p)}"
 
 
+def _dist_back_element(case: Case, number: int, index: Index) -> str:
+    sign, p = "−" if number else "", float(case["p"])
+    if p != 2:
+        apart = case.value("self", index) - case.value("other", index)
+        return f"{sign}{case.at('g', ())} · slope at the difference {single(apart)}"
+    difference = f"{case.at('self', index)} − {case.at('other', index)}"
+    return f"{sign}{case.at('g', ())} · ({difference})/{case.at('result', ())}"
+
+
 def _dist_back(case: Case) -> list[Array | None]:
     apart = held(case["self"] - case["other"], ax.tensor(case, "self").dtype)
     dtype = ax.tensor(case, "self").dtype
@@ -238,6 +247,15 @@ NODES: dict[str, Rule] = {
     "LinalgVectorNormBackward": _NODE,
     "NormBackward": _NODE,
     "DistBackward": Rule(
-        ("{g} · slope of ‖{self} − {other}‖", "−{g} · slope of ‖{self} − {other}‖"), _dist_back
+        lambda case, number: (
+            ("−" if number else "")
+            + (
+                "{g} · ({self} − {other})/{result}"
+                if float(case["p"]) == 2
+                else "{g} · slope of ‖{self} − {other}‖"
+            )
+        ),
+        _dist_back,
+        element=_dist_back_element,
     ),
 }

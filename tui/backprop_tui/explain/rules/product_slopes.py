@@ -310,6 +310,16 @@ def _cross(a: Array, b: Array, dim: int) -> Array:
     return np.cross(a, b, axis=ax.signed(dim))
 
 
+def _cross_element(case: Case, number: int, index: Index) -> str:
+    """As forwards: ``a₂·b₃ − a₃·b₂``."""
+    first, second = ("other", "g") if number == 0 else ("g", "self")
+    axis = ax.axis_of(case["dim"], len(index))
+    turns = [(index[axis] + step) % 3 for step in (1, 2)]
+    places = [tuple(at if i == axis else n for i, n in enumerate(index)) for at in turns]
+    a, b = ([case.at(name, place) for place in places] for name in (first, second))
+    return f"{a[0]}·{b[1]} − {a[1]}·{b[0]}"
+
+
 def _cross_size(a: Array, b: Array, dim: int) -> Array:
     axis = ax.signed(dim)
     return np.asarray(np.abs(a).max(axis=axis, keepdims=True) * np.abs(b).max(axis=axis, keepdims=True) * 2)
@@ -349,6 +359,7 @@ NODES: dict[str, Rule] = {
              "other g dim"),
         Part("{g} × {self}", lambda g, a, dim: _cross(g, a, dim), lambda g, a, dim: _cross_size(g, a, dim),
              "g self dim"),
+        element=_cross_element,
     ),
 }  # fmt: skip
 OPS: dict[str, Rule] = {}

@@ -15,9 +15,7 @@ from backprop_tui.explain.evidence import Array, Tensor
 from backprop_tui.explain.rule import Case, Index, Rule, Sum
 from backprop_tui.explain.rules import axes as ax
 from backprop_tui.explain.rules.parts import with_out
-from backprop_tui.explain.rules.writing import largest
-
-Matrix = Callable[[Case], Array]
+from backprop_tui.explain.rules.writing import largest, summand
 
 
 def pairs(first: Tensor, a: Array, second: Tensor, b: Array, before: str = "", after: str = "") -> Sum:
@@ -197,24 +195,28 @@ def _bilinear_element(case: Case, number: int, index: Index) -> Sum:
     return largest(terms, text, after=f" + {case.at('bias', index)}" if case.has("bias") else "")
 
 
-def _tensordot(case: Case, size: bool = False) -> list[Array | None]:
-    dims = case["dims"]
-    if isinstance(dims, Tensor):
-        dims = dims.values.tolist()
-    a, b = (np.abs(case[n]) if size else case[n] for n in ("a", "b"))
+def _paired(case: Case) -> tuple[list[int], list[int]]:
+    """Which dimensions of the two are summed with each other."""
+    dims, rank = case["dims"], case["a"].ndim
+    if isinstance(case.operands["dims"], Tensor):
+        dims = dims.tolist()
     if isinstance(dims, int):
-        dims = list(range(a.ndim - dims, a.ndim)), list(range(dims))
-    pairs_of = list(zip(*(ax.numbers(part) for part in dims), strict=True))
-    for i, j in pairs_of:  # a dimension of 1 is paired with every place of the other's
+        return list(range(rank - dims, rank)), list(range(dims))
+    first, second = (ax.numbers(part) for part in dims)
+    return [i % rank for i in first], [j % case["b"].ndim for j in second]
+
+
+def _tensordot(case: Case, size: bool = False) -> list[Array | None]:
+    a, b = (np.abs(case[n]) if size else case[n] for n in ("a", "b"))
+    first, second = _paired(case)
+    for i, j in zip(first, second, strict=True):  # a dimension of 1 is paired with every place of the other's
         a = a.sum(axis=i, keepdims=True) if b.shape[j] == 1 else a
         b = b.sum(axis=j, keepdims=True) if a.shape[i] == 1 else b
-    axes = [i for i, _ in pairs_of], [j for _, j in pairs_of]
-    return [np.asarray(np.tensordot(a, b, axes=axes))]
+    return [np.asarray(np.tensordot(a, b, axes=(first, second)))]
 
 
 def _chain(case: Case, size: bool = False) -> list[Array | None]:
-    given = case.operands["tensors"]
-    items = given[0] if len(given) == 1 and isinstance(given[0], (list, tuple)) else given
+    items = _factors(case)
     found = np.abs(items[0].values) if size else items[0].values
     for item in items[1:]:
         found = found @ (np.abs(item.values) if size else item.values)
@@ -228,6 +230,68 @@ def _summed(evaluate: Callable[[Case, bool], list[Array | None]], symbols: Any, 
         symbols, lambda case: evaluate(case, False), with_out(signature), element,
         scale=lambda case: evaluate(case, True),
     )  # fmt: skip
+
+
+def _inner_element(case: Case, number: int, index: Index) -> Sum:
+    a, b = ax.tensor(case, "input"), ax.tensor(case, "other")
+    if not (a.shape and b.shape):
+        return pairs(a, a.values[index[: a.values.ndim]], b, b.values[index[: b.values.ndim]])
+    cut = a.values.ndim - 1
+    return pairs(a, a.values[index[:cut]], b, b.values[index[cut:]])
+
+
+def _kron_element(case: Case, number: int, index: Index) -> str:
+    """The element is a product of one of each: where they are follows from the sizes of the second."""
+    a, b = ax.tensor(case, "input"), ax.tensor(case, "other")
+    rank = max(a.values.ndim, b.values.ndim)
+    first, second = (one.values.reshape((1,) * (rank - one.values.ndim) + one.shape) for one in (a, b))
+    sizes: tuple[int, ...] = second.shape
+    places = [divmod(i, size) for i, size in zip(index, sizes, strict=True)]
+    block, within = tuple(place for place, _ in places), tuple(place for _, place in places)
+    return f"{ax.small(first[block], a.dtype)} · {ax.small(second[within], b.dtype)}"
+
+
+def _cross_element(case: Case, number: int, index: Index) -> str:
+    """``a₂·b₃ − a₃·b₂``, and on in turn."""
+    axis = ax.axis_of(case.get("dim", -1), len(index))
+    one, other = ((index[axis] + step) % 3 for step in (1, 2))
+    places = [tuple(at if i == axis else n for i, n in enumerate(index)) for at in (one, other)]
+    a, b = ([case.at(name, place) for place in places] for name in ("input", "other"))
+    return f"{a[0]}·{b[1]} − {a[1]}·{b[0]}"
+
+
+def _tensordot_element(case: Case, number: int, index: Index) -> Sum:
+    a, b = ax.tensor(case, "a"), ax.tensor(case, "b")
+    first, second = _paired(case)
+    kept = a.values.ndim - len(first)
+    row = np.moveaxis(a.values, first, range(kept, a.values.ndim))[index[:kept]]
+    column = np.moveaxis(b.values, second, range(len(second)))
+    column = column[(slice(None),) * len(second) + index[kept:]]
+    row, column = np.broadcast_arrays(row, column)
+    return pairs(a, row, b, column)
+
+
+def _along_element(case: Case, number: int, index: Index) -> Sum:
+    a, b = ax.tensor(case, "input"), ax.tensor(case, "other")
+    first, second = np.broadcast_arrays(a.values, b.values)
+    axis = ax.axis_of(case["dim"], first.ndim)
+    place: tuple[Any, ...] = (*index[:axis], slice(None), *index[axis:])
+    return pairs(a, first[place], b, second[place])
+
+
+def _chain_element(case: Case, number: int, index: Index) -> Sum:
+    """The last of the products."""
+    items = _factors(case)
+    before = items[0].values
+    for item in items[1:-1]:
+        before = before @ item.values
+    row, column = row_and_column(before, items[-1].values, index)
+    return largest(row * column, lambda i: f"{summand(row[i])}·{ax.small(column[i], items[-1].dtype)}")
+
+
+def _factors(case: Case) -> list[Tensor]:
+    given = case.operands["tensors"]
+    return list(given[0] if len(given) == 1 and isinstance(given[0], (list, tuple)) else given)
 
 
 def _inner(case: Case, size: bool = False) -> list[Array | None]:
@@ -253,8 +317,10 @@ def _cross_scale(case: Case) -> list[Array | None]:
     return [np.broadcast_to(size, a.shape)]
 
 
-_CROSS = Rule("{input} × {other}", _cross, with_out("input, other, dim=-1"), scale=_cross_scale)
-_DOT_ELEMENT = _product("input", "tensor", "input, tensor")
+_CROSS = Rule(
+    "{input} × {other}", _cross, with_out("input, other, dim=-1"), _cross_element, scale=_cross_scale
+)
+_DOT = _product("input", "tensor", "input, tensor")
 _MATMUL = _product("input", "other", "input, other")
 
 OPS: dict[str, Rule] = {
@@ -264,7 +330,7 @@ OPS: dict[str, Rule] = {
     "mm": _product("input", "mat2", "input, mat2"),
     "bmm": _product("input", "mat2", "input, mat2"),
     "mv": _product("input", "vec", "input, vec"),
-    "dot": _DOT_ELEMENT,
+    "dot": _DOT,
     "vdot": _product("input", "other", "input, other"),
     "addmm": _sum_and_product("mat1", "mat2"),
     "addmv": _sum_and_product("mat", "vec"),
@@ -278,13 +344,13 @@ OPS: dict[str, Rule] = {
         _bilinear, lambda case, n: "Σ {input1}·{weight}·{input2}" + (" + {bias}" if case.has("bias") else ""),
         "input1, input2, weight, bias=None", _bilinear_element,
     ),
-    "inner": _summed(_inner, "{input} · {other}ᵀ", "input, other"),
-    "linalg_vecdot": _summed(_along_last, "Σ {input}·{other}", "input, other, *, dim=-1"),
-    "tensordot": _summed(_tensordot, "Σ {a}·{b}", "a, b, dims=2"),
-    "chain_matmul": _summed(_chain, "product of all", "*tensors"),
-    "linalg_multi_dot": _summed(_chain, "product of all", "*tensors"),
+    "inner": _summed(_inner, "{input} · {other}ᵀ", "input, other", _inner_element),
+    "linalg_vecdot": _summed(_along_last, "Σ {input}·{other}", "input, other, *, dim=-1", _along_element),
+    "tensordot": _summed(_tensordot, "Σ {a}·{b}", "a, b, dims=2", _tensordot_element),
+    "chain_matmul": _summed(_chain, "product of all", "*tensors", _chain_element),
+    "linalg_multi_dot": _summed(_chain, "product of all", "*tensors", _chain_element),
     "kron": Rule("every element of {input} · {other}", lambda case: [np.kron(case["input"], case["other"])],
-                 with_out("input, other")),
+                 with_out("input, other"), _kron_element),
     "linalg_cross": _CROSS,
     "cross": _CROSS,
 }  # fmt: skip

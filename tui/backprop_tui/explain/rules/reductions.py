@@ -23,6 +23,7 @@ def _axes(case: Case, name: str = "input") -> tuple[int, ...]:
 
 
 def keepdim(case: Case) -> bool:
+    """Whether the reduced dimensions stay, as ones."""
     return bool(case.get("keepdim", False))
 
 
@@ -40,6 +41,7 @@ def spread_back(case: Case, name: str, shape: tuple[int, ...], axes: tuple[int, 
 
 
 def over(case: Case, name: str = "input") -> str:
+    """Which dimensions are reduced, in words."""
     return ax.over(case.get("dim"), ax.tensor(case, name).values.ndim)
 
 
@@ -71,6 +73,20 @@ def _mean(case: Case, values: Array) -> Array:
     return np.asarray(_sum(case, values) / np.float64(_size(case)))
 
 
+def _numbers_only(case: Case, index: Index) -> Array:
+    values = members(case, index)
+    return np.asarray(values[~np.isnan(values)])
+
+
+def _nansum_element(case: Case, number: int, index: Index) -> Sum:
+    return ax.terms_of(ax.tensor(case, "input"), _numbers_only(case, index))
+
+
+def _nanmean_element(case: Case, number: int, index: Index) -> Sum:
+    values = _numbers_only(case, index)
+    return ax.terms_of(ax.tensor(case, "input"), values, before="(", after=f") / {values.size}")
+
+
 _SUM = Rule(
     lambda case, number: "Σ {input}" + over(case),
     lambda case: [_sum(case, _numeric(case["input"]))],
@@ -89,6 +105,7 @@ _NANSUM = Rule(
     lambda case, number: "Σ {input} without nan" + over(case),
     lambda case: [_sum(case, np.nan_to_num(case["input"], nan=0.0, posinf=np.inf, neginf=-np.inf))],
     ALONG,
+    _nansum_element,
     scale=lambda case: [_sum(case, np.abs(np.nan_to_num(case["input"])))],
 )
 
@@ -142,6 +159,11 @@ def _nansum_back(case: Case) -> list[Array | None]:
     return [spread_back(case, "g", owner.shape, _axes(case, "self")) * ~np.isnan(owner)]
 
 
+def _nansum_back_element(case: Case, number: int, index: Index) -> str:
+    digits = gradient_at(case, index, case["self"].shape, _axes(case, "self"))
+    return f"{digits} · [{case.at('self', index)} not nan]"
+
+
 # -- products and questions -------------------------------------------------------------------------
 
 
@@ -192,11 +214,18 @@ def _prod_back_element(case: Case, number: int, index: Index) -> str:
     return digits + (f" · {shown}" if shown else "") + (f" · {rest.size - 6:,} more" if rest.size > 6 else "")
 
 
+def _listed(case: Case, index: Index) -> str:
+    owner, values = ax.tensor(case, "input"), members(case, index).ravel()
+    shown = ", ".join(ax.digits(value, owner.dtype) for value in values[:6])
+    return shown + (f", {values.size - 6:,} more" if values.size > 6 else "")
+
+
 def _question(word: str, function: Any) -> Rule:
     return Rule(
         lambda case, number: f"{word} {{input}}" + over(case),
         lambda case: [function(np.asarray(case["input"]) != 0, axis=_axes(case), keepdims=keepdim(case))],
         ALONG,
+        lambda case, number, index: f"{word} {_listed(case, index)}",
     )
 
 
@@ -213,6 +242,7 @@ OPS: dict[str, Rule] = {
         lambda case, number: "mean of {input} without nan" + over(case),
         _nanmean,
         ALONG,
+        _nanmean_element,
         scale=lambda case: [np.nan_to_num(_mean(case, np.abs(np.nan_to_num(case["input"]))) * _size(case))],
     ),
     "prod": _PROD,
@@ -231,7 +261,7 @@ OPS: dict[str, Rule] = {
 NODES: dict[str, Rule] = {
     "SumBackward": _SHARED,
     "MeanBackward": _SHARED,
-    "NansumBackward": Rule("{g} · [{self} not nan]", _nansum_back),
+    "NansumBackward": Rule("{g} · [{self} not nan]", _nansum_back, element=_nansum_back_element),
     "ProdBackward": Rule(
         "{g} · product of the other elements of {self}", _prod_back, element=_prod_back_element
     ),

@@ -15,7 +15,7 @@ import numpy as np
 
 from backprop_tui.explain.evidence import Array, Tensor
 from backprop_tui.explain.rule import Index, Sum, bracketed, number_text
-from backprop_tui.explain.rules.writing import largest, one_by_one, one_of, single
+from backprop_tui.explain.rules.writing import largest, one_by_one, one_of, summand
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,8 @@ class Axis:
     """Output places × taps: input places."""
     weight: Array
     """Output places × taps. 0: no tap."""
+    loose: float = 0.0
+    """How much of 1 the weights' own rounding is relative to, where torch works them out in many steps."""
 
     @cached_property
     def turned(self) -> Axis:
@@ -42,12 +44,13 @@ class Axis:
         shape = (self.size, int(counts.max(initial=0)))
         index, weights = np.zeros(shape, dtype=np.int64), np.zeros(shape)
         index[into, place], weights[into, place] = out, weight
-        return Axis(len(self.index), index, weights)
+        return Axis(len(self.index), index, weights, self.loose)
 
     def taps(self, place: int) -> tuple[Array, Array]:
         """The input places and weights of one output place."""
         used = self.weight[place] != 0
-        return self.index[place][used], self.weight[place][used]
+        places, which = np.unique(self.index[place][used], return_inverse=True)
+        return places, np.bincount(which, self.weight[place][used], len(places))
 
 
 def resampled(values: Array, axes: Sequence[Axis]) -> Array:
@@ -64,8 +67,12 @@ def resampled(values: Array, axes: Sequence[Axis]) -> Array:
 
 def sizes(values: Array, axes: Sequence[Axis]) -> Array:
     """What the sums' rounding is relative to."""
-    plain = [Axis(axis.size, axis.index, np.abs(axis.weight)) for axis in axes]
+    plain = [Axis(axis.size, axis.index, np.abs(axis.weight) + _loosened(axis)) for axis in axes]
     return resampled(np.abs(values), plain) * one_by_one(prod(axis.index.shape[1] for axis in axes))
+
+
+def _loosened(axis: Axis) -> Array:
+    return np.asarray(axis.loose * (axis.weight != 0))
 
 
 def turned(axes: Sequence[Axis]) -> list[Axis]:
@@ -87,7 +94,7 @@ def weighted(tensor: Tensor, axes: Sequence[Axis], index: Index) -> Sum:
         before = one_of(round(1 / weights[0], 6))
         bracket = bool(before) and weights.size > 1
         return largest(values * weights, text, before + "(" * bracket, ")" * bracket)
-    return largest(values * weights, lambda i: f"{single(weights[i])}·{text(i)}")
+    return largest(values * weights, lambda i: f"{summand(weights[i])}·{text(i)}")
 
 
 def window_axis(size: int, out: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> Axis:

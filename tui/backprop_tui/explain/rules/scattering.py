@@ -15,6 +15,7 @@ from backprop_tui.explain.rules import axes as ax
 from backprop_tui.explain.rules.indexing import along, index_of, lifted
 from backprop_tui.explain.rules.moving import picked
 from backprop_tui.explain.rules.parts import PASSED, Part, in_place, node, with_out
+from backprop_tui.explain.rules.writing import summand
 
 # -- scatter --------------------------------------------------------------------------------------
 
@@ -139,6 +140,13 @@ def _added(case: Case) -> list[Array | None]:
     return [found.reshape(np.shape(case["input"]))]
 
 
+def _added_element(case: Case, number: int, index: Index) -> str:
+    """The old element and all that came to it."""
+    (found,) = _added(case)
+    assert found is not None
+    return f"{case.at('input', index)} + {summand(found[index] - case['input'][index])}"
+
+
 def _set(case: Case) -> list[Array | None]:
     found = lifted(np.array(case["input"]) * 1)
     source = np.asarray(case.get("source", case.get("value")))
@@ -247,23 +255,27 @@ _SCATTER_REDUCE = Rule(
     "{reduce} of {input} and {src} by {index}",
     _reduced,
     with_out("input, dim, index, src, reduce, *, include_self=True"),
+    picked(_reduced, "input"),
     scale=_reduced_scale,
 )
 _SET = "{input} with {source} at {index} of dimension {dim}"
 
 OPS: dict[str, Rule] = {
     "masked_scatter": Rule(
-        "{source} in order where {mask}, else {input}", _mask_scattered, "input, mask, source"
+        "{source} in order where {mask}, else {input}", _mask_scattered, "input, mask, source",
+        picked(_mask_scattered, "input"),
     ),
     "scatter": _SCATTER,
     "scatter_add": _SCATTER,
     "scatter_reduce": _SCATTER_REDUCE,
     "index_add": Rule(
         lambda c, n: "{input} + " + ("" if c.get("alpha", 1) == 1 else "{alpha}·") + "{source} at {index}",
-        _added, with_out("input, dim, index, source, *, alpha=1"),
+        _added, with_out("input, dim, index, source, *, alpha=1"), _added_element,
     ),
-    "index_copy": Rule(_SET, _set, with_out("input, dim, index, source")),
-    "index_fill": Rule(_SET.replace("source", "value"), _set, "input, dim, index, value"),
+    "index_copy": Rule(_SET, _set, with_out("input, dim, index, source"), picked(_set, "input")),
+    "index_fill": Rule(
+        _SET.replace("source", "value"), _set, "input, dim, index, value", picked(_set, "input")
+    ),
 }  # fmt: skip
 OPS |= in_place(OPS)
 

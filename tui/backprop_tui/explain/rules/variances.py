@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from backprop_tui.explain.evidence import Array, Tensor
+from backprop_tui.explain.evidence import Array
 from backprop_tui.explain.rule import Case, Index, Rule, Sum
 from backprop_tui.explain.rules import axes as ax
 from backprop_tui.explain.rules.parts import counted
@@ -178,23 +178,34 @@ def _spread_back_rule(root: bool) -> Rule:
     )  # fmt: skip
 
 
+def _mean_share(case: Case, index: Index, size: int) -> str:
+    """What comes through the mean, where that is a result too."""
+    gradients = case.evidence.grad_outputs
+    g = gradients[1] if len(gradients) > 1 else None
+    if g is None:
+        return ""
+    axes, shape = _var_axes(case, "self"), case["self"].shape
+    place = tuple(0 if i in axes else one for i, one in enumerate(index))
+    return f"{ax.small(ax.kept(g.values, axes, shape)[place], g.dtype)}/{size}"
+
+
 def _spread_back_element(root: bool) -> Callable[[Case, int, Index], str]:
     def element(case: Case, number: int, index: Index) -> str:
         axes, owner = _var_axes(case, "self"), ax.tensor(case, "self")
         place = tuple(0 if i in axes else one for i, one in enumerate(index))
         group = owner.values[ax.behind(place, axes, owner.values.ndim, True)]
-        mean = summand(np.mean(group))
-        g, freedom = case.operands.get("g"), _plain(_freedom(case, "self"))
-        if not isinstance(g, Tensor):
-            return f"the mean's share, 1/{group.size}"
-        digits = gradient_at(case, index, owner.shape, axes)
-        value = ax.small(owner.values[index], owner.dtype)
-        if not root:
-            return f"{digits} · 2·({value} − {mean})/{freedom}"
-        name = "result" if case.has("result") else "result0"
-        result = ax.tensor(case, name)
-        deviation = ax.small(ax.kept(result.values, axes, owner.shape)[place], result.dtype)
-        return f"{digits} · ({value} − {mean})/({freedom}·{deviation})"
+        share = _mean_share(case, index, group.size)
+        if not case.has("g"):
+            return share
+        freedom = _plain(_freedom(case, "self"))
+        difference = f"({ax.small(owner.values[index], owner.dtype)} − {summand(np.mean(group))})"
+        slope = f"2·{difference}/{freedom}"
+        if root:
+            result = ax.tensor(case, "result" if case.has("result") else "result0")
+            deviation = ax.small(ax.kept(result.values, axes, owner.shape)[place], result.dtype)
+            slope = f"{difference}/({freedom}·{deviation})"
+        main = f"{gradient_at(case, index, owner.shape, axes)} · {slope}"
+        return f"{main} + {share}" if share else main
 
     return element
 

@@ -227,7 +227,7 @@ def _strided_back(case: Case) -> list[Array | None]:
 _STRIDED_BACK = Rule(
     "{g} back to its places in memory",
     _strided_back,
-    element=lambda case, number, index: "{g}".replace("{g}", "the elements of g seen there"),
+    element=lambda case, number, index: "the elements of g that were seen there",
     random=lambda case: "how the tensor lies in memory",
 )
 
@@ -237,6 +237,17 @@ def _broadcast_element(case: Case, number: int, index: Index) -> str:
 
 
 # -- tables -------------------------------------------------------------------------------------
+
+
+def _conjugate(symbols: str, positions: Positions) -> Rule:
+    """Transposed and, of complex numbers, conjugate."""
+    plain = moved(symbols, positions)
+
+    def evaluate(case: Case) -> list[Array | None]:
+        return [None if one is None else np.conj(one) for one in plain.evaluate(case)]
+
+    return Rule(symbols, evaluate, "input", plain.element)
+
 
 _TRANSPOSED = moved(lambda c, n: _swapped(c, "input"), _transposed, "input, dim0, dim1")
 _AS = "input, *shape | input, shape"
@@ -264,10 +275,10 @@ OPS: dict[str, Rule] = {
     "transpose": _TRANSPOSED,
     "t": moved("{input}ᵀ", _reversed),
     "T": moved("{input}ᵀ", _reversed),
-    "H": moved("{input}ᵀ", _reversed),
     "mT": moved("{input}ᵀ", _last_swapped),
-    "mH": moved("{input}ᵀ", _last_swapped),
-    "adjoint": moved("{input}ᵀ", _last_swapped),
+    "H": _conjugate("{input}ᴴ", _reversed),
+    "mH": _conjugate("{input}ᴴ", _last_swapped),
+    "adjoint": _conjugate("{input}ᴴ", _last_swapped),
     "permute": _PERMUTED,
     "movedim": moved(
         "{input} with dimension {source} moved to {destination}",

@@ -41,13 +41,13 @@ def summand(value: Any) -> str:
 
 def largest(values: Array, text: Callable[[int], str], before: str = "", after: str = "") -> Sum:
     """A sum of many terms of which only the largest are written. ``text``: how the n-th is written."""
-    flat = np.asarray(values, dtype=np.float64).ravel()
+    flat = np.asarray(values).ravel()
     chosen: Sequence[Any] = range(flat.size)
     if flat.size > SHOWN:
         size = np.nan_to_num(np.abs(flat), nan=np.inf)
         first = np.argpartition(-size, SHOWN)[:SHOWN]
         chosen = sorted(first.tolist(), key=lambda i: (-size[i], i))
-    terms = [Term(text(int(i)), float(flat[i])) for i in chosen]
+    terms = [Term(text(int(i)), float(np.real(flat[i]))) for i in chosen]
     return Sum(terms, before, after, flat.size - len(terms))
 
 

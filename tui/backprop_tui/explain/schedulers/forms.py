@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from backprop_tui.explain.schedulers.schedule import Form, Schedule, Values
+from backprop_tui.explain.schedulers.schedule import Form, Schedule, Unknown, Values
 
 _SAME = "lr"
 
@@ -23,7 +23,10 @@ def _times_milestone(values: Values, spec: Mapping[str, Any]) -> Values:
 
 
 def _factor(values: Values, spec: Mapping[str, Any]) -> Values:
-    return {"factor": spec["factors"][values["group"]]}
+    factor = spec["factors"][values["group"]]
+    if factor is None:
+        raise Unknown(f"{spec['kind']}: what lr_lambda says is not known")
+    return {"factor": factor}
 
 
 def _change(values: Values, spec: Mapping[str, Any]) -> Values:
@@ -102,7 +105,6 @@ def _averaging(values: Values, spec: Mapping[str, Any]) -> Values:
 
 _PHASE = "phase {phase} of {phases}, from step {start_step} to {end_step}"
 _AGAINST = "momentum runs against the rate"
-_INITIAL = Form(_SAME, "the first epoch keeps the rate", "initial")
 
 SCHEDULES: dict[str, Schedule] = {
     "LambdaLR": Schedule(
@@ -110,7 +112,7 @@ SCHEDULES: dict[str, Schedule] = {
         prepare=_factor,
     ),
     "MultiplicativeLR": Schedule(
-        forms=(_INITIAL, Form("lr*factor", "lr_lambda({epoch}) = {factor}, a factor of the present rate")),
+        forms=(Form("lr*factor", "lr_lambda({epoch}) = {factor}, a factor of the present rate"),),
         prepare=_factor,
         again="multiplies by lr_lambda({epoch}) once more",
     ),
@@ -149,7 +151,7 @@ SCHEDULES: dict[str, Schedule] = {
     "LinearLR": Schedule(
         forms=(
             Form("lr*start_factor", "epoch 0: the rate is multiplied by start_factor", "epoch == 0"),
-            Form(_SAME, "it has arrived: total_iters is {total_iters}", "initial or epoch > total_iters"),
+            Form(_SAME, "it has arrived: total_iters is {total_iters}", "epoch > total_iters"),
             Form(
                 "lr*(1 + change/(total_iters*start_factor + (epoch - 1)*change))",
                 "step {epoch} of {total_iters}; change is end_factor − start_factor",
@@ -160,13 +162,13 @@ SCHEDULES: dict[str, Schedule] = {
         again="takes the step of epoch {epoch} once more",
     ),
     "ExponentialLR": Schedule(
-        forms=(_INITIAL, Form("lr*gamma", "every epoch multiplies by gamma")),
+        forms=(Form("lr*gamma", "every epoch multiplies by gamma"),),
         closed="base_lr*gamma**epoch",
         again="multiplies by gamma once more",
     ),
     "PolynomialLR": Schedule(
         forms=(
-            Form(_SAME, "it has ended: total_iters is {total_iters}", "initial or epoch > total_iters"),
+            Form(_SAME, "it has ended: total_iters is {total_iters}", "epoch > total_iters"),
             Form(
                 "lr*((1 - epoch/total_iters)/(1 - (epoch - 1)/total_iters))**power",
                 "step {epoch} of {total_iters}",
@@ -177,7 +179,6 @@ SCHEDULES: dict[str, Schedule] = {
     ),
     "CosineAnnealingLR": Schedule(
         forms=(
-            _INITIAL,
             Form(
                 "eta_min + (base_lr - eta_min)*(1 + cos(epoch*pi/T_max))/2",
                 "resumed at epoch {epoch}",

@@ -112,7 +112,7 @@ def computed(spec: Spec, rates: Sequence[float], now: Now, groups: Sequence[Spec
         try:
             values = _values(schedule, spec, rate, position, now, groups[position])
             found.append(Stepped((_rate(schedule, spec, values, now),), _momentum(schedule, spec, values)))
-        except (ArithmeticError, KeyError, IndexError, TypeError) as error:
+        except (ArithmeticError, KeyError, IndexError) as error:
             raise Unknown(f"{spec['kind']} does not tell all that its rule needs ({error})") from error
     return found
 
@@ -125,7 +125,6 @@ def _values(schedule: Schedule, spec: Spec, rate: float, position: int, now: Now
     values |= {"milestones": spec.get("milestones"), "cycle_momentum": bool(spec.get("cycle_momentum"))}
     values |= {"lr": rate, "epoch": now.epoch, "count": now.count, "group": position, "own": plain}
     values["dtype"] = own["lr"].dtype if isinstance(own.get("lr"), Tensor) else "float64"
-    values["initial"] = bool(spec.get("_is_initial"))
     if "base_lrs" in spec:
         values["base_lr"] = number(spec["base_lrs"][position])
     return values | schedule.prepare(values, spec)

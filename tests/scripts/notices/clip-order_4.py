@@ -1,0 +1,12 @@
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Linear(3, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+x, y = torch.randn(8, 3), torch.randn(8, 1)
+scaler.scale(nn.functional.mse_loss(model(x), y)).backward()
+scaler.unscale_(optimizer)
+scaler.unscale_(optimizer)
+scaler.step(optimizer)

@@ -1,0 +1,5 @@
+import torch
+
+w = torch.randn(3, requires_grad=True).double()
+(w * w).sum().backward()
+print(w.grad)

@@ -1,0 +1,7 @@
+import torch
+
+torch.manual_seed(0)
+w = (torch.randn(3) * 0.1).requires_grad_()
+optimizer = torch.optim.SGD([w], lr=0.1)
+w.square().sum().backward()
+optimizer.step()

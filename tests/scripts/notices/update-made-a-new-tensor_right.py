@@ -1,0 +1,11 @@
+import torch
+
+w = torch.tensor([1.0, 2.0], requires_grad=True)
+for i in range(3):
+    loss = (w * w).sum()
+    w.grad = None
+    loss.backward()
+    if w.grad is None:
+        break
+    with torch.no_grad():
+        w -= 0.1 * w.grad
