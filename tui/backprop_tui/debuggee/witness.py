@@ -6,6 +6,7 @@ import weakref
 from typing import Any, NamedTuple
 
 import torch
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from backprop_tui.debuggee import checkpoint, evidence, evidence_steps, private
 from backprop_tui.debuggee.changes import ChangeError
@@ -27,6 +28,8 @@ class Witness:
         """Evidence of the operation that completed last; None if it has none."""
         self._result: weakref.ref[torch.Tensor] | None = None
         """What that operation made."""
+        self._accumulated: Any = WeakTensorKeyDictionary()
+        """In which iteration a leaf's gradient was last added to."""
         self._labels: dict[tuple[int, int], _Label] = {}
         """What the memory of a temporary was last called: autograd keeps it under a new object."""
 
@@ -78,16 +81,24 @@ class Witness:
             own = isinstance(node, private.OwnNode)
             return None if own else evidence.of_node(node, op.inputs[2], self._known)
         if op.kind == "accumulate":
-            return evidence_steps.of_accumulate(op.inputs[1], op.inputs[2][0])
+            return self._accumulating(op, op.inputs[1])
         if op.kind == "update" and op.call is not None:
             args, kwargs = op.call
             return evidence.of_call(op.name, args, kwargs, self._known)
         if op.kind == "update":
-            return evidence_steps.of_update(op.inputs[1], op.inputs[0])
+            return evidence_steps.of_update(op.inputs[1], op.inputs[0], self._known)
         if op.kind == "schedule":
             args, kwargs = op.call or ((), {})
             return evidence_steps.of_schedule(op.inputs, args, kwargs)
         return None
+
+    def _accumulating(self, op: Op, leaf: torch.Tensor) -> dict[str, Any]:
+        message = evidence_steps.of_accumulate(leaf, op.inputs[2][0], (), self._known)
+        earlier = self._accumulated.get(leaf)
+        left = earlier is not None and earlier < op.iteration
+        message["saved"]["stale"] = left and leaf.grad is not None and bool(leaf.grad.any())
+        self._accumulated[leaf] = op.iteration
+        return message
 
     def _after(self, op: Op, message: dict[str, Any], results: Any) -> None:
         if message["kind"] == "op":
@@ -99,7 +110,7 @@ class Witness:
         elif message["kind"] == "accumulate":
             evidence_steps.after_accumulate(message, op.inputs[1])
         elif message["kind"] == "update":
-            evidence_steps.after_update(message, op.inputs[1], op.inputs[0])
+            evidence_steps.after_update(message, op.inputs[1], op.inputs[0], self._known)
         elif message["kind"] == "schedule":
             evidence_steps.after_schedule(message, op.inputs)
             message["saved"].update(_rates_as_asked(op.inputs))

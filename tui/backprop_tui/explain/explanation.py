@@ -96,7 +96,8 @@ def _of_step(evidence: Evidence, index: Index | None) -> Explanation:
     if evidence.kind == "update":
         return optimizers.explain_update(evidence, index)
     if evidence.kind == "accumulate":
-        return accumulate.explain_accumulate(evidence, index=index)
+        stale = bool(evidence.saved.get("stale"))
+        return accumulate.explain_accumulate(evidence, stale=stale, index=index)
     shown = schedulers.explain_schedule(evidence)
     saved = evidence.saved
     if "get_lr" not in saved:

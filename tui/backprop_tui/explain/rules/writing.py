@@ -42,6 +42,7 @@ def summand(value: Any) -> str:
 def largest(values: Array, text: Callable[[int], str], before: str = "", after: str = "") -> Sum:
     """A sum of many terms of which only the largest are written. ``text``: how the n-th is written."""
     flat = np.asarray(values).ravel()
+    flat = flat if flat.dtype.kind == "c" else flat.astype(np.float64)
     chosen: Sequence[Any] = range(flat.size)
     if flat.size > SHOWN:
         size = np.nan_to_num(np.abs(flat), nan=np.inf)
