@@ -43,7 +43,8 @@ def test_its_line_is_marked_and_the_list_leads_there():
     (line, why) = notices.notice_lines(view)
 
     assert notices.marked_lines(view, notice.file) == {notice.line}
-    assert line.text == f"! line {notice.line}: w.grad still holds 0.39."
+    number = view.stop.last["number"]
+    assert line.text == f"! 1.{number} line {notice.line}: w.grad still holds 0.39."
     assert line.goto == (notice.iteration, view.stop.last["number"])
     assert why.text.strip() == "It was never cleared."
 

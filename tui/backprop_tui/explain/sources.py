@@ -12,7 +12,8 @@ SOURCES: dict[str, str] = {
         ("tensor", "as_tensor", "asarray", "from_numpy", "frombuffer", "scalar_tensor", "Parameter"), _GIVEN
     ),
     **dict.fromkeys(
-        ("empty", "empty_like", "new_empty", "empty_strided", "empty_permuted", "resize_", "resize_as_"), _MEMORY
+        ("empty", "empty_like", "new_empty", "empty_strided", "empty_permuted", "resize_", "resize_as_"),
+        _MEMORY,
     ),
     **dict.fromkeys(
         (

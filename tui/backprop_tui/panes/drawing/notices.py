@@ -50,7 +50,8 @@ def notice_lines(view: View) -> list[PathLine]:
     lines: list[PathLine] = []
     for notice in view.notices:
         number = known.get(notice.time)
-        place = f"line {notice.line}: " if notice.line else ""
+        when = f"{notice.iteration}.{number} " if number is not None else ""
+        place = f"{when}line {notice.line}: " if notice.line else when
         goto = (notice.iteration, number) if number is not None else None
         lines += [PathLine(f"{MARK} {place}{notice.text}", goto), PathLine(f"    {notice.why}"), PathLine("")]
     return lines[:-1] or [PathLine("Nothing that looks like a mistake was seen in these two iterations.")]
