@@ -43,16 +43,17 @@ async def picture(
 
 
 async def in_the_backward_pass(pilot: Pilot[int], app: BackpropApp) -> None:
-    """To the first gradient that has reached a weight, one step at a time."""
+    """To the gradient of the last layer's weight, one step at a time, and to why it is what it is."""
 
-    def last_kind() -> str:
+    def last_name() -> str:
         stop = app.session.view.stop
-        return stop.last.get("kind", "") if stop is not None and stop.last is not None else ""
+        return stop.last.get("name", "") if stop is not None and stop.last is not None else ""
 
-    while last_kind() != "accumulate":
+    while last_name() != "MmBackward0":
         before = app.session.view.stop
         await pilot.press("space")
         await until(pilot, lambda before=before: app.session.view.stop is not before)  # type: ignore[misc]
+    await until(pilot, lambda: bool(app.session.view.explanations))
 
 
 def main(folder: Path) -> None:

@@ -307,7 +307,8 @@ def _name(case: Case, name: str) -> str:
 
 def _names(case: Case, names: Sequence[str]) -> list[str]:
     operands = (case.operands[name] for name in names)
-    return [operand.name for operand in operands if isinstance(operand, Tensor) and operand.name]
+    called = [item.name or item.label for item in operands if isinstance(item, Tensor)]
+    return [name.rstrip("ᵀ") for name in called if name]
 
 
 def _small(operand: Any) -> bool:
