@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import subprocess
@@ -13,115 +12,30 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.explain.notices.notice import Notice
 from backprop_tui.explain.notices.table import TABLE
-from backprop_tui.explain.notices.watch import Watch, notices_of
+from backprop_tui.explain.notices.watch import notices_of
 from backprop_tui.lessons.catalog import lessons
-from support.scripts import SCRIPTS, backprop_tui, environment, script
-from support.tracing import Traced, trace_all
+from explain.noticing import (
+    ABOUT_CONFUSIONS,
+    ALSO,
+    CORRECT,
+    LONG,
+    REAL,
+    RIGHT,
+    SEEDS,
+    WRONG,
+    confusion_of,
+    given,
+    ids,
+    runs,
+    seen,
+)
+from support.scripts import backprop_tui, environment, script
+from support.tracing import trace_all
 
 pytestmark = pytest.mark.xdist_group("notices")
 
 ROOT = Path(__file__).parents[2]
-FOLDER = SCRIPTS / "notices"
-WRONG = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.endswith("_right"))
-RIGHT = sorted(path.stem for path in FOLDER.glob("*_right.py"))
-CORRECT = sorted(path.stem for path in (FOLDER / "correct").glob("*.py"))
-"""Programs that do on purpose, and rightly, what is often done by mistake."""
-
-REAL = {
-    "cnn_digits": ["--epochs", "2", "--samples", "128"],
-    "char_transformer": ["--iterations", "3"],
-    "lstm": ["--epochs", "2", "--length", "100"],
-    "gan": ["--iterations", "4"],
-    "lbfgs": ["--steps", "1", "--max-iter", "4"],
-    "accumulate": ["--epochs", "1", "--samples", "160"],
-    "no_optimizer": ["--iterations", "8"],
-    "custom_function": ["--iterations", "3"],
-    "mlp_784": ["--iterations", "4"],
-    "toy": ["12", "Adam"],
-    "dropout_digest": ["8"],
-}
-SEEDS = {
-    "seed_001_manual": [],
-    "seed_001_optim": ["6"],
-    "seed_002_accumulate": [],
-    "seed_002_where": [],
-    "seed_002_milestones": [],
-    "seed_002_steplr": [],
-    "seed_004": ["6"],
-}
-
-ALSO = {
-    # there is no history behind the output of such a checkpoint
-    "checkpoint-no-grad": {"graph-cut"},
-    # the norm is infinite because a gradient is
-    "clip-non-finite": {"non-finite"},
-    # at the end of the cosine the rate is 0
-    "schedule-past-end": {"lr-zero"},
-    # the new tensor is no leaf, and its .grad is then read
-    "update-made-a-new-tensor": {"non-leaf-grad"},
-    # the new tensor requires no gradient
-    "update-made-a-new-tensor_2": {"graph-cut"},
-}
-"""What a script has besides the confusion that it is about."""
-
-ABOUT_CONFUSIONS = {
-    "seed_002_accumulate": {"constant-in-loss"},  # "the loss minus 100"
-    "seed_002_milestones": {"constant-in-loss", "scheduler-first", "get-lr"},  # "why get_lr() prints that"
-    "seed_002_steplr": {"step-without-gradients", "get-lr"},  # the same, without any training
-}
-"""Questions whose programs have the confusion that they ask about."""
-
-LONG = {
-    "cnn_digits": ["--epochs", "2"],
-    "char_transformer": ["--iterations", "60"],
-    "lstm": ["--epochs", "6"],
-    "gan": ["--iterations", "100"],
-    "lbfgs": ["--steps", "4"],
-    "accumulate": ["--epochs", "2"],
-    "no_optimizer": ["--iterations", "300"],
-    "custom_function": ["--iterations", "60"],
-    "mlp_784": ["--iterations", "150"],
-    "toy": ["1000"],
-    "dropout_digest": ["100"],
-    "seed_001_optim": ["1000"],
-    "seed_004": ["1000"],
-}
-
-
-def arguments_of(name: str) -> list[str]:
-    return {**REAL, **SEEDS}.get(name, [])
-
-
-@functools.cache
-def runs() -> dict[str, Traced]:
-    """Every script, each in a process of its own."""
-    scripts = {lesson.name: [str(lesson.script)] for lesson in lessons()}
-    for name in (*WRONG, *RIGHT, *CORRECT, *REAL, *SEEDS):
-        scripts[name] = [script(name), *arguments_of(name)]
-    return dict(zip(scripts, trace_all(scripts.values()), strict=True))
-
-
-def seen(records: Sequence[Any]) -> list[Notice]:
-    """As `trace` does: one watch over the whole run."""
-    watch = Watch()
-    return [notice for record in records for notice in watch.see(record)]
-
-
-@functools.cache
-def given(name: str) -> tuple[Notice, ...]:
-    return tuple(seen(runs()[name].records))
-
-
-def ids(notices: Sequence[Notice]) -> set[str]:
-    return {notice.id for notice in notices}
-
-
-def confusion_of(name: str) -> str:
-    """``clip-order`` for ``clip-order_2``."""
-    return re.sub(r"(_\d)?(_right)?$", "", name)
-
 
 WHERE = {
     "stale-gradient": r"loss\.backward",
@@ -338,12 +252,14 @@ def trace(*arguments: str, status: int = 0) -> list[dict[str, Any]]:
 
 
 def test_trace_prints_a_notice_after_its_operation_and_thrice_at_most(tmp_path: Path) -> None:
+    """Whatever else it prints."""
     loop = Path(script("stale-gradient")).read_text().replace("range(3)", "range(9)")
     (tmp_path / "loop.py").write_text(loop + "torch.ones(2, requires_grad=True).backward()\n")
-    records = trace(str(tmp_path / "loop.py"), status=1)
+    records = trace("--level", "phase", str(tmp_path / "loop.py"), status=1)
     places = [number for number, record in enumerate(records) if record["kind"] == "notice"]
     notices = [records[number] for number in places]
 
+    assert {record["level"] for record in records if record["kind"] != "notice"} == {"phase"}
     assert [notice["id"] for notice in notices] == ["stale-gradient"] * 3 + ["reduction"]
     assert [notice["iteration"] for notice in notices[:3]] == [2, 3, 4]
     for number, notice in zip(places[:3], notices[:3], strict=True):
@@ -353,16 +269,9 @@ def test_trace_prints_a_notice_after_its_operation_and_thrice_at_most(tmp_path: 
             about["time"], about["line"], 0, "phase",
         )  # fmt: skip
         assert set(notice) == {
-            "time", "iteration", "depth", "level", "kind", "name", "id", "file", "line", "text", "why", "look",
+            "time", "iteration", "depth", "level", "kind", "name", "id", "file", "line", "text", "why",
+            "look",
         }  # fmt: skip
-
-
-def test_notices_do_not_depend_on_what_else_is_printed(tmp_path: Path) -> None:
-    phases = trace("--level", "phase", script("train-mode-in-evaluation"))
-    notices = [record for record in phases if record["kind"] == "notice"]
-
-    assert {record["level"] for record in phases if record["kind"] != "notice"} == {"phase"}
-    assert [notice["id"] for notice in notices] == ["train-mode-in-evaluation"] * 4
 
 
 # the README

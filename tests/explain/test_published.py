@@ -30,16 +30,22 @@ FIELDS = ("outputs", "grad_inputs", "after")
 
 
 @functools.cache
-def results(name: str) -> tuple[float, ...]:
-    """Every number in a result of a script that was explained and agrees."""
-    command = backprop_tui("trace", "--explain", "--check", script(name))
+def everything() -> list[dict[str, Any]]:
+    """The records of all the scripts, run in one process."""
+    command = backprop_tui("trace", "--explain", "--check", script("every"))
     done = subprocess.run(
         command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment(), timeout=60
     )
     assert done.returncode == 0, done.stderr
-    records = [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def results(name: str) -> tuple[float, ...]:
+    """Every number in a result of a script that was explained and agrees."""
+    records = everything()
     agree = {tuple(record["time"]) for record in records if record.get("check")}
-    explained = [record for record in records if tuple(record["time"]) in agree]
+    own = [record for record in records if (record.get("file") or "").endswith(f"/{name}.py")]
+    explained = [record for record in own if tuple(record["time"]) in agree]
     return tuple(number for record in explained for field in FIELDS for number in numbers(record.get(field)))
 
 

@@ -95,9 +95,14 @@ class Graphs(Detector):
         """The nodes of what made and what read the tensor may use the values that it had."""
         maker, source = self.past.maker(info), info.get("source")
         if maker is not None:
-            self._changed[maker["time"][0], maker["time"][1]] = (info, record, _KEEP_RESULT)
+            self._change(maker, (info, record, _KEEP_RESULT))
         for reader in () if source is None else list(self.past.readers(source)):
-            self._changed[reader["time"][0], reader["time"][1]] = (info, record, _KEEP_INPUTS)
+            self._change(reader, (info, record, _KEEP_INPUTS))
+
+    def _change(self, operation: Record, change: tuple[TensorInfo, Record, frozenset[str]]) -> None:
+        self._changed[operation["time"][0], operation["time"][1]] = change
+        if len(self._changed) > _KEPT:
+            del self._changed[next(iter(self._changed))]
 
     def _node(self, record: Record) -> None:
         if not self._changed:
