@@ -177,6 +177,8 @@ def _order_element(case: Case, number: int, index: Index) -> str:
         return _row_text(case, index)
     axis = along(case)
     own = int(indices.values[index])
+    if not 0 <= own < np.shape(case["input"])[axis]:
+        return _row_text(case, index)
     rest = list(index)
     if len(rest) == np.ndim(case["input"]):
         rest[axis] = own
