@@ -16,3 +16,8 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Variables of the developer's shell that change what Textual draws or what Python prints."""
     for name in UNWANTED:
         monkeypatch.delenv(name, raising=False)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are cores: many tests wait for a terminal or for another process."""
+    return len(os.sched_getaffinity(0)) + 1

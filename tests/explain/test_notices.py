@@ -159,6 +159,12 @@ def summarised(value: Any) -> Any:
     return {key: summarised(item) for key, item in value.items()}
 
 
+def cuts(records: Sequence[Any]) -> list[Any]:
+    """A few times, evenly spread."""
+    times = sorted(record["time"] for record in records)
+    return times[:: max(1, len(times) // 12)]
+
+
 def warnings_last(records: Sequence[Any]) -> list[Any]:
     warnings = [record for record in records if record["kind"] == "warning"]
     return [*(record for record in records if record["kind"] != "warning"), *warnings]
@@ -174,6 +180,15 @@ def test_two_iterations_never_tell_what_the_whole_run_does_not(name: str) -> Non
         assert ids(notices_of(part)) <= whole, iteration
         assert ids(notices_of(warnings_last(part))) <= whole, iteration
         assert ids(notices_of([summarised(record) for record in part])) <= whole, iteration
+
+
+@pytest.mark.parametrize("name", [*WRONG, *RIGHT, *CORRECT, *REAL, *SEEDS])
+def test_what_begins_in_the_middle_tells_no_more_than_the_whole_run(name: str) -> None:
+    """A script that was paused is observed from there on: of what was under way, only the rest is known."""
+    records = runs()[name].records
+    whole = ids(given(name))
+    for time in cuts(records):
+        assert ids(notices_of([record for record in records if record["time"] >= time])) <= whole, time
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -115,7 +115,7 @@ class Tracer:
                 self._fail(message["error"])
             else:
                 if self._first and message["reason"] == "finished" and self.options.level != "phase":
-                    self._say("no operation of torch was seen in this script")
+                    _say("no operation of torch was seen in this script")
                 self._end(message.get("exit_status") or 0)
         elif message["type"] == "progress":
             self._note(message)
@@ -152,10 +152,7 @@ class Tracer:
 
     def _note(self, message: Message) -> None:
         for sentence in message.get("notes", ()):
-            self._say(sentence)
-
-    def _say(self, sentence: str) -> None:
-        print(f"backprop-tui: {sentence}", file=sys.stderr)
+            _say(sentence)
 
     def _end(self, status: int) -> None:
         if not self._ended.done():
@@ -166,16 +163,27 @@ class Tracer:
             self._ended.set_exception(StartFailed(sentence))
 
 
+def _say(sentence: str) -> None:
+    print(f"backprop-tui: {sentence}", file=sys.stderr)
+
+
 class Notices:
     """The notices of a run, each the first few times that it is given."""
 
     def __init__(self) -> None:
-        self._watch = Watch()
+        self._watch: Watch | None = Watch()
         self._given: Counter[tuple[Any, ...]] = Counter()
 
     def of(self, record: Record) -> list[Notice]:
         """What there is to say after a record."""
-        return [notice for notice in self._watch.see(record) if self._is_news(notice)]
+        if self._watch is None:
+            return []
+        try:
+            return [notice for notice in self._watch.see(record) if self._is_news(notice)]
+        except Exception as error:  # a fault in a notice must not end the run that it watches
+            self._watch = None
+            _say(f"no more notices: {type(error).__name__}: {error}")
+            return []
 
     def _is_news(self, notice: Notice) -> bool:
         key = (notice.id, notice.file, notice.line, notice.subject)

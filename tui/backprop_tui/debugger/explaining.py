@@ -43,4 +43,7 @@ def noticed(records: Sequence[Record], stop: Stop | None = None) -> tuple[Notice
     if stop is not None and stop.error:
         place = (stop.frames[0].file, stop.frames[0].line) if stop.frames else (None, None)
         records = [*records, crash_record(stop.error, stop.time, stop.iteration, *place)]
-    return tuple(notices_of(records))
+    try:
+        return tuple(notices_of(records))
+    except Exception:  # a fault in a notice must not end the session that it serves
+        return ()

@@ -40,7 +40,7 @@ _ERRORS: dict[str, tuple[str, str]] = {
     "must have the same dtype": ("dtype", "{what} is given two dtypes: {dtypes}"),
     "expected target dtype": ("dtype", "{what} wants class numbers of dtype int64: {dtypes}"),
     "multi-target not supported": ("dtype", "{what} wants one class number per sample: {dtypes}"),
-    "is out of bounds": ("dtype", "{what} meets a class that does not exist: {error}"),
+    "IndexError: Target ": ("dtype", "{what} meets a class that does not exist: {error}"),
     "can't be cast to the desired output type": ("dtype", "{what} cannot mix these dtypes: {dtypes}"),
     "expected scalar type": ("dtype", "{what} is given two dtypes: {dtypes}"),
     "Expected floating point type for target": (

@@ -13,7 +13,10 @@ from backprop_tui.explain.numbers import count, flat
 from backprop_tui.protocol import Record, TensorInfo
 
 _MASKS = frozenset(
-    {"masked_fill", "masked_fill_", "where", "__setitem__", "fill_", "index_fill", "index_fill_"}
+    [
+        *("masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_", "where", "__setitem__", "pad"),
+        *("fill", "fill_", "index_fill", "index_fill_", "index_put", "index_put_", "scatter", "scatter_"),
+    ]
 )
 """Functions by which −∞ is put where something is to be masked."""
 _RELU_SIZE = 8
@@ -27,6 +30,7 @@ class NonFinite(Detector):
     def __init__(self, past: Past, give: Give) -> None:
         super().__init__(past, give)
         self._found = False
+        self._begun = False
         self._scaled = False
         """The loss was multiplied by a GradScaler's factor: too large a gradient is its business."""
         self._where = False
@@ -39,8 +43,14 @@ class NonFinite(Detector):
             "node": self._node,
             "update": self._update,
             "backward": self._passed,
+            "iteration": self._begin,
             ":mul": self._scale,
         }
+
+    def _begin(self, record: Record) -> None:
+        """Of a loss that was computed before anything was seen it is not known whether it was scaled."""
+        if not self._begun:
+            self._begun, self._scaled = True, not self.past.aligned
 
     def _scale(self, record: Record) -> None:
         factors = [one_number(info) for info in record.get("inputs", ())[1:] if not info.get("requires_grad")]

@@ -24,7 +24,7 @@ class Ownership(Detector):
         """Parameters that the script updates itself."""
         self._updates = 0
         self._passed: Record | None = None
-        """The last backward pass since the last step."""
+        """The last backward pass."""
         self._cleared: Record | None = None
         """A zero_grad after it."""
 
@@ -56,11 +56,11 @@ class Ownership(Detector):
     def _step(self, record: Record) -> None:
         skipped = list(record.get("skipped", ()))
         skipped = self._tell_unowned(skipped)
-        if self._updates:
+        if self._passed is not None and self._updates:
             self._tell_skipped(record, skipped)
-        elif skipped:
+        elif skipped and not self._updates and (self._passed is not None or self.past.aligned):
             self._tell_nothing(record, skipped)
-        self._updates, self._passed, self._cleared = 0, None, None
+        self._updates = 0
 
     def _tell_unowned(self, skipped: list[Any]) -> list[Any]:
         """Returns the skipped parameters that are not the old ones of a layer that was replaced."""
@@ -68,11 +68,13 @@ class Ownership(Detector):
         shapes = [item["shape"] for item in skipped]
         replaced = [(item, record) for item, record in found if item["shape"] in shapes]
         missing = [(item, record) for item, record in found if item["shape"] not in shapes]
+        taken = [item["shape"] for item, _ in replaced]
+        old = [item for item in skipped if item["shape"] in taken]
         if replaced:
             names = left_out_names(item for item, _ in replaced)
             text = (
                 f"{listed(names)} got a gradient and {'is' if len(names) == 1 else 'are'} in no optimizer, "
-                f"while the optimizer holds {counted(len(skipped), 'parameter')} of the same shape without a "
+                f"while the optimizer holds {counted(len(old), 'parameter')} of the same shape without a "
                 "gradient"
             )
             self.give("stale-parameters", replaced[0][1], text)
@@ -83,8 +85,7 @@ class Ownership(Detector):
                 f"{'it' if len(names) == 1 else 'them'}"
             )
             self.give("not-in-optimizer", missing[0][1], text)
-        taken = [item["shape"] for item, _ in replaced]
-        return [item for item in skipped if item["shape"] not in taken]
+        return [item for item in skipped if item not in old]
 
     def _tell_skipped(self, record: Record, skipped: list[Any]) -> None:
         if skipped:

@@ -24,6 +24,8 @@ class Past:
     """The operations of this iteration and the one before, as far as they made tensors."""
 
     def __init__(self) -> None:
+        self.aligned = False
+        """What is seen begins with the first operation of an iteration."""
         self.whole = False
         """The run was seen from its first operation on."""
         self.iteration = -1
@@ -37,8 +39,8 @@ class Past:
 
     def begin(self, record: Record) -> None:
         """The first record that is seen."""
-        first = record["iteration"] == 1 and record["number"] <= record["depth"] + 1
-        self.whole = record["iteration"] == 0 or first
+        self.aligned = record["iteration"] == 0 or record["number"] <= record["depth"] + 1
+        self.whole = self.aligned and record["iteration"] <= 1
 
     def begin_iteration(self, iteration: int) -> None:
         """Forget what was made in the iteration before the last."""
