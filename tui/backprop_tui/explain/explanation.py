@@ -196,6 +196,7 @@ def _explanation(
         note=rule.note(case) if rule.note is not None else None,
         element=element,
         operands=tuple(dict.fromkeys(_names(case, names))),
+        index=None if small else chosen,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from backprop_tui.explain.notices.detector import Detector, Handlers
 from backprop_tui.explain.notices.notice import Give
 from backprop_tui.explain.notices.past import Past
-from backprop_tui.explain.notices.values import one_number
+from backprop_tui.explain.notices.values import is_loss_scale, one_number
 from backprop_tui.explain.notices.words import exact, number
 from backprop_tui.explain.numbers import flat
 from backprop_tui.protocol import PHASE, Record
@@ -16,8 +16,6 @@ from backprop_tui.protocol import PHASE, Record
 _FACTOR = 100
 _DIVIDING = frozenset({"Adam", "AdamW", "NAdam", "Adamax"})
 """Optimizers whose step does not change if all gradients are multiplied by a factor."""
-_SCALE = 256
-"""Loss scales are powers of two, and hardly ever smaller."""
 
 
 class Clipping(Detector):
@@ -76,7 +74,7 @@ class Clipping(Detector):
         if maker is None or maker["name"] != "mul" or len(maker.get("inputs", ())) != 2:
             return None
         factors = [one_number(info) for info in maker["inputs"] if not info.get("requires_grad")]
-        return factors[0] if factors and _is_scale(factors[0]) else None
+        return factors[0] if factors and is_loss_scale(factors[0]) else None
 
     def _clip(self, record: Record) -> None:
         if record["kind"] != "op":
@@ -152,10 +150,6 @@ def _norm(record: Record) -> float | None:
 
 def _norm_words(norm: float | None) -> str:
     return "" if norm is None else f" (norm {number(norm)})"
-
-
-def _is_scale(value: Any) -> bool:
-    return isinstance(value, float) and value >= _SCALE and math.frexp(value)[0] == 0.5
 
 
 def _change(record: Record) -> float:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from backprop_tui.explain.notices.detector import Detector, Handlers
 from backprop_tui.explain.notices.notice import Give
 from backprop_tui.explain.notices.past import Past
-from backprop_tui.explain.notices.values import all_zero, finite, nonfinite_words, one_number
+from backprop_tui.explain.notices.values import all_zero, finite, is_loss_scale, nonfinite_words, one_number
 from backprop_tui.explain.notices.words import called, number
 from backprop_tui.explain.numbers import count, flat
 from backprop_tui.protocol import Record, TensorInfo
@@ -20,7 +18,6 @@ _MASKS = frozenset(
 )
 """Functions by which −∞ is put where something is to be masked."""
 _RELU_SIZE = 8
-_SCALE = 256
 Infos = list["TensorInfo | None"]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from backprop_tui.explain.numbers import flat
 from backprop_tui.protocol import TensorInfo
+
+_SCALE = 256
 
 
 def all_zero(info: TensorInfo | None) -> bool | None:
@@ -80,6 +83,11 @@ def one_number(info: TensorInfo | None) -> Any:
         return None
     inside = flat(values)
     return inside[0] if len(inside) == 1 else None
+
+
+def is_loss_scale(value: Any) -> bool:
+    """Whether a GradScaler may multiply a loss by it: powers of two, and hardly ever small ones."""
+    return isinstance(value, float) and value >= _SCALE and math.frexp(value)[0] == 0.5
 
 
 def broadcast(one: list[int], other: list[int]) -> list[int] | None:

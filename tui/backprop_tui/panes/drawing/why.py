@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from backprop_tui.explain.explanation import Explanation
     from backprop_tui.explain.steps import Line, Split
 
+MOST_LINES = 3
+"""Further lines of a long sum."""
 VERDICTS = {"✓": "good", "✗": "bad", "?": "warn", "": ""}
 
 
@@ -67,14 +69,23 @@ def _share(split: Split) -> str:
 def _packed(parts: Sequence[Pieces], width: int) -> list[Pieces]:
     """The parts behind one another as far as they fit; each further line begins a little to the right."""
     lines: list[Pieces] = []
-    for part in parts:
-        if not part:
-            continue
+    for part in (piece for whole in parts if whole for piece in _wrapped(whole, width)):
         if lines and width_of(lines[-1]) + 1 + width_of(part) <= width:
             lines[-1] = (*lines[-1], (" ", ""), *part)
         else:
             lines.append((("  ", ""), *part) if lines else part)
     return [_shown(line, width) for line in lines]
+
+
+def _wrapped(part: Pieces, width: int) -> list[Pieces]:
+    """A part that is longer than a line, as several; a result is cut instead, to keep its verdict."""
+    text, style = part[-1]
+    if width_of(part) + 2 <= width or text.strip() in VERDICTS:
+        return [part]
+    lead = part[:-1]
+    room = max(8, width - 2 - width_of(lead))
+    first, *rest = wrapped(text, room, style) or [((text, style),)]
+    return [(*lead, *first), *[((" " * width_of(lead), ""), *line) for line in rest[:MOST_LINES]]]
 
 
 def _shown(line: Pieces, width: int) -> Pieces:
