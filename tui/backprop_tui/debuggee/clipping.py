@@ -38,6 +38,8 @@ def _wrapped(engine: Engine, original: Callable[..., Any], limit: str) -> Callab
             item.grad for item in parameters if isinstance(item, torch.Tensor) and item.grad is not None
         ]
         settings = {limit: args[1] if len(args) > 1 else kwargs.get(limit)}
+        if limit == "max_norm":
+            settings["norm_type"] = args[2] if len(args) > 2 else kwargs.get("norm_type", 2.0)
         op = engine.begin(OPERATION, "op", original.__name__, ((gradients,), settings))
         try:
             result = original(*args, **kwargs)

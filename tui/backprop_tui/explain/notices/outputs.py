@@ -51,12 +51,7 @@ class NonFinite(Detector):
 
     def _scale(self, record: Record) -> None:
         factors = [one_number(info) for info in record.get("inputs", ())[1:] if not info.get("requires_grad")]
-        if (
-            factors
-            and isinstance(factors[0], float)
-            and factors[0] >= _SCALE
-            and math.frexp(factors[0])[0] == 0.5
-        ):
+        if factors and is_loss_scale(factors[0]):
             self._scaled = True
 
     def _passed(self, record: Record) -> None:

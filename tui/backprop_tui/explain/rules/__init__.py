@@ -51,6 +51,7 @@ FAMILIES = (
     "attention_layers",
     "recurrent",
     "recurrent_backward",
+    "clipping",
 )
 
 

@@ -1,0 +1,62 @@
+"""Rules of gradient clipping (torch/nn/utils/clip_grad.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from backprop_tui.explain.evidence import Array, Tensor
+from backprop_tui.explain.rule import Case, Index, Rule, Sum, Term, number_text
+
+EPSILON = 1e-6
+"""Added to the norm, so that it can be divided by."""
+
+
+def _gradients(case: Case) -> list[Array]:
+    return [item.values for item in case.operands["gradients"] if isinstance(item, Tensor)]
+
+
+def _norm(values: Sequence[Array], kind: float) -> float:
+    """The norm of all the elements together."""
+    everything = np.concatenate([np.ravel(item) for item in values]) if values else np.zeros(1)
+    return float(np.linalg.norm(everything, kind))
+
+
+def _total(case: Case) -> list[Array | None]:
+    return [np.asarray(_norm(_gradients(case), float(case["norm_type"])))]
+
+
+def _symbols(case: Case, number: int) -> str:
+    kind = float(case["norm_type"])
+    if kind == 2:
+        return "√Σ g² over all gradients"
+    return "max |g| over all gradients" if kind == np.inf else "(Σ |g|^{norm_type})^(1/{norm_type})"
+
+
+def _element(case: Case, number: int, index: Index) -> Sum | str:
+    kind = float(case["norm_type"])
+    norms = [_norm([item], kind) for item in _gradients(case)]
+    if kind != 2:
+        return "of " + " ".join(number_text(value) for value in norms[:6])
+    terms = [Term(f"{number_text(float(f'{value:.6g}'))}²", value * value) for value in norms]
+    return Sum(terms, "√(", ")")
+
+
+def _note(case: Case) -> str:
+    norm, most = _norm(_gradients(case), float(case["norm_type"])), float(case["max_norm"])
+    factor = most / (norm + EPSILON)
+    if not factor < 1:
+        return f"The norm is not above {most:g}: the gradients stay as they are."
+    return (
+        f"The norm is above {most:g}, so every gradient is multiplied by {most:g}/{norm:.6g} = {factor:.6g}."
+    )
+
+
+OPS: dict[str, Rule] = {
+    "clip_grad_norm_": Rule(
+        _symbols, _total, "gradients, max_norm, norm_type=2.0", element=_element, note=_note
+    )
+}
+
+NODES: dict[str, Rule] = {}
