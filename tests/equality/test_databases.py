@@ -14,10 +14,10 @@ DATABASES = str(SCRIPTS / "databases.py")
 
 SAMPLE = {
     "optimizers": (7, 3, 1),
-    "schedulers": (24, 4, 1),
+    "schedulers": (40, 4, 1),
     "losses": (5, 2, 4),
-    "modules": (20, 5, 1),
-    "ops": (30, 11, 1),
+    "modules": (30, 5, 1),
+    "ops": (45, 11, 1),
 }
 """Kind: every K-th entry, from the F-th on, at most N samples each."""
 

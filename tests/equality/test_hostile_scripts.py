@@ -17,7 +17,7 @@ SAME_TOO = [
 ]  # fmt: skip
 """Nothing in these has ever differed without one of the others differing too."""
 
-FAILING = ["exception", "shape_error"]
+FAILING = ["exception", pytest.param("shape_error", marks=pytest.mark.exhaustive)]
 
 
 def both(name: str, *arguments: str) -> tuple[Run, Run]:
@@ -165,12 +165,12 @@ def test_a_long_run_starts_printing_at_once_and_uses_bounded_memory() -> None:
         for _ in range(2_000):
             assert process.stdout.readline()
         before = resident(marked(mark))
-        for _ in range(40_000):
+        for _ in range(15_000):
             process.stdout.readline()
         after = resident(marked(mark))
         process.terminate()
 
-    assert after - before < 20e6
+    assert after - before < 10e6
 
 
 def test_a_script_that_is_not_the_same_twice_still_runs() -> None:

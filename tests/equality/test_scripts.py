@@ -16,26 +16,26 @@ MARK = "=== the end of one script"
 
 SEEDS = {
     "seed_001_manual": [],
-    "seed_001_optim": ["300"],
+    "seed_001_optim": ["60"],
     "seed_002_accumulate": [],
     "seed_002_where": [],
     "seed_002_milestones": [],
     "seed_002_steplr": [],
-    "seed_004": ["200"],
+    "seed_004": ["50"],
 }
 
 REAL = {
-    "cnn_digits": ["--epochs", "1", "--samples", "256"],
-    "char_transformer": ["--iterations", "12"],
-    "lstm": ["--epochs", "3", "--length", "100"],
-    "gan": ["--iterations", "30"],
+    "cnn_digits": ["--epochs", "1", "--samples", "192"],
+    "char_transformer": ["--iterations", "6"],
+    "lstm": ["--epochs", "2", "--length", "100"],
+    "gan": ["--iterations", "10"],
     "lbfgs": ["--steps", "2"],
-    "accumulate": ["--epochs", "2", "--samples", "256"],
-    "no_optimizer": ["--iterations", "60"],
-    "custom_function": ["--iterations", "12"],
-    "mlp_784": ["--iterations", "40"],
-    "toy": ["200", "Adam"],
-    "dropout_digest": ["40"],
+    "accumulate": ["--epochs", "2", "--samples", "192"],
+    "no_optimizer": ["--iterations", "20"],
+    "custom_function": ["--iterations", "6"],
+    "mlp_784": ["--iterations", "10"],
+    "toy": ["60", "Adam"],
+    "dropout_digest": ["15"],
 }
 
 
@@ -86,6 +86,7 @@ def test_each_in_a_process_of_its_own(name: str, arguments: list[str]) -> None:
     compare(name, *arguments)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("level", ["kernel"])
 def test_at_every_level(level: str) -> None:
     compare("custom_function", "--iterations", "2", trace=("--level", level))
@@ -117,6 +118,7 @@ def test_an_iteration_count_ends_the_run_with_status_0() -> None:
     assert len(of_kind(seen, "step")) == 3
 
 
+@pytest.mark.exhaustive
 def test_two_traces_of_one_script_are_equal() -> None:
     """But for what comes before training: `torch.empty` shows memory as it was found."""
     one, other = (records("gan", "--iterations", "2") for _ in range(2))

@@ -80,7 +80,7 @@ OPTIONS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("count", [1, 2, pytest.param(3, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("name", ["conv", "conv_transpose"])
 def test_all_options_in_all_dimensions(name: str, count: int, dtype: torch.dtype) -> None:
     torch.manual_seed(7)

@@ -26,7 +26,7 @@ def under_way(text: str) -> bool:
     return any(f"  {status}  " in text for status in ("stopped", "running", "finished"))
 
 
-SIZES = [(80, 24), exhaustive(120, 36), exhaustive(200, 60)]
+SIZES = [exhaustive(80, 24), exhaustive(120, 36), exhaustive(200, 60)]
 
 
 def debuggees(terminal: Terminal) -> set[int]:
@@ -159,7 +159,7 @@ def test_a_killed_debuggee_is_told_and_the_app_stays_usable() -> None:
         exhaustive("sys_exit_3", ["3"]),
         exhaustive("os_exit", ["4"]),
         exhaustive("segfault", ["11"]),
-        ("no_torch", ["no operation of torch was seen"]),
+        exhaustive("no_torch", ["no operation of torch was seen"]),
     ],
 )
 def test_the_end_of_a_script_is_told(name: str, words: list[str]) -> None:
@@ -182,6 +182,7 @@ def test_what_a_script_printed_before_it_was_killed_is_shown() -> None:
         terminal.wait(lambda text: text.count("about to crash") >= 2)
 
 
+@pytest.mark.exhaustive
 def test_prints_from_c_do_not_reach_the_terminal() -> None:
     with Terminal(script("prints_from_c")) as terminal:
         terminal.wait(ready)
