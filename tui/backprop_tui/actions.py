@@ -40,6 +40,7 @@ class Action:
 KEY_NAMES = {
     "question_mark": "?",
     "exclamation_mark": "!",
+    "equals_sign": "=",
     "backspace": "⌫",
     "escape": "Esc",
     "f1": "F1",
@@ -80,6 +81,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("gradient", ("u",), "backward(loss)", "Switch backward(gradient=loss) on or off.", "change"),
     Action("edit", ("e",), "Edit a value…", "Set the element chosen in the parameters pane.", "change"),
     Action("notices", ("exclamation_mark",), "Notices", "What looks like a mistake, to jump through.", "ask"),
+    Action("exact", ("equals_sign",), "Exact value", "All digits of the element of pane 3.", "ask"),
     Action("verify", ("v",), "Verify a gradient", "Finite differences for the element of pane 3.", "ask"),
     Action("chain", ("i",), "Chain rule", "All ways from the loss to the element of pane 3.", "ask"),
     Action("downhill", ("h",), "Downhill?", "The step's predicted and measured change of the loss.", "ask"),

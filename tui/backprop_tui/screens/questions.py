@@ -32,6 +32,28 @@ class QuestionActions(ChangeActions):
         if place is not None:
             self.commands.submit("goto", partial(self.session.goto, place[0], place[1] + 1))
 
+    def action_exact(self) -> None:
+        """The element chosen in the parameters pane with all its digits."""
+        chosen = self.chosen_element()
+        if chosen is None or chosen.index is None:
+            self.say(not_editable(chosen))
+            return
+        name, attribute, index = chosen.name, chosen.attribute, tuple(chosen.index)
+
+        async def exact() -> None:
+            from backprop_tui.panes.drawing.exact import exact_lines, place_in_matrix
+
+            (shape,) = (row["value"]["shape"] for row in self.view.parameters if row["name"] == name)
+            row, column = place_in_matrix(shape, index)
+            window = await self.session.window(name, attribute, (row, row + 1), (column, column + 1))
+            if window.values is None:
+                self.say(f"{name} has no {attribute} now")
+                return
+            what = f"{name}{[*index]}" if attribute == "value" else f"{name}.{attribute}{[*index]}"
+            self._report("exactly", exact_lines(what, window.values[0][0], window.dtype))
+
+        self.commands.submit("exact", exact)
+
     def action_verify(self) -> None:
         """The numeric derivative by the element chosen in the parameters pane."""
         chosen = self.chosen_element()
