@@ -60,6 +60,15 @@ def keys() -> Iterator[Row]:
         )
 
 
+def keys_with_explanations() -> Iterator[Row]:
+    """Larger programs, where what is explained has many elements."""
+    for name in ("cnn", "transformer"):
+        with Terminal(LOOPS, name, "100000") as terminal:
+            terminal.wait_for("loops.py", seconds=60)
+            times = [press_and_wait(terminal, " ") for _ in range(150)][30:]
+            yield f"key to changed frame, stepping, {name}", "p95 ≤ 30 ms", summary(times)
+
+
 def go_on_for(terminal: Terminal, iterations: int) -> None:
     """Run on to an iteration: about 25 operations each."""
     go_to(terminal, f"{iterations} 1")
