@@ -206,6 +206,7 @@ class Session:
             await self.pause()
             await asyncio.sleep(0)
         self.run_of_script.forget()
+        self._last_checkpoint = 0.0
         await self._alone(self.run_of_script.begin())
 
     async def change(self, kind: str, value: Any) -> None:
