@@ -16,7 +16,7 @@ PRIVATE = PACKAGE / "debuggee" / "private.py"
 PRIVATE_NAMES = re.compile(
     r"torch\.(?:\w+\.)*_(?!_)\w+"
     r"|_engine_run_backward|_pop_mode|_push_mode|_get_current_function_mode|_get_sequence_nr"
-    r"|\.(?:_sequence_nr|_opt_called|_saved_\w+|_register_hook_dict|_step_count)\b"
+    r"|\.(?:_sequence_nr|_opt_called|_saved_\w+|_register_hook_dict|_step_count|_input_metadata|_is_zerotensor)\b"
     r"|profile_hook_step"
 )
 """What torch does not promise to keep."""

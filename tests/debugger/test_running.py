@@ -14,6 +14,8 @@ import pytest
 
 from backprop_tui.debuggee.checkpoint import Checkpoints
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.launch import Program
+from backprop_tui.debugger.processes import Checkpoint, Processes
 from support.driving import Driver
 from support.processes import MARK, all_gone, command_line, marked, new_mark, private_bytes, wait_for
 from support.scripts import script
@@ -276,6 +278,21 @@ def test_an_interpreter_that_was_killed_is_started_anew(driver: Driver, tmp_path
     driver.restart()
     assert what_is_seen(driver) == seen
     assert processes.root.pid not in killed
+
+
+def test_a_side_copy_whose_checkpoint_dies_is_not_waited_for() -> None:
+    async def ask() -> None:
+        processes = Processes(Program("x.py"), mock.Mock(), mock.Mock())
+        parent = mock.Mock(closed=False)
+        place = Checkpoint((1, 0), 1, 0, peer=parent)
+        waiting = asyncio.ensure_future(processes.side(place, {}, mock.Mock()))
+        await asyncio.sleep(0)
+        processes._closed(parent)
+        with pytest.raises(ConnectionError, match="the checkpoint is gone"):
+            await asyncio.wait_for(waiting, 5)
+        await processes.close()
+
+    asyncio.run(ask())
 
 
 def test_two_deaths_at_once_are_both_told() -> None:

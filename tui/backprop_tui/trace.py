@@ -85,13 +85,10 @@ class Tracer:
     def _hello(self, peer: Peer) -> None:
         peer.on_message = self._message
         if peer.hello["role"] == "root":
-            go = {"record": True, "iterations": self.options.iterations}
             options = self.options
-            trace = {
-                "level": options.level,
-                "values": options.values,
-                "explain": options.explain or options.check,
-            }
+            explain = options.explain or options.check
+            go = {"record": True, "iterations": options.iterations, "explain": explain}
+            trace = {"level": options.level, "values": options.values}
             peer.send(
                 {
                     "do": "wake",

@@ -67,8 +67,8 @@ class Backward:
         def run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
             if not engine.ours() or private.inside_transform():
                 return original(t_outputs, *args, **kwargs)
-            run = self._observed if engine.observing else self._unobserved
             unobserved = not engine.observing
+            run = _plainly if unobserved else self._observed
             self._depth += 1
             try:
                 if self._depth == 1:
@@ -83,10 +83,6 @@ class Backward:
             return result
 
         return run_backward
-
-    @transparent
-    def _unobserved(self, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
-        return original(t_outputs, *args, **kwargs)
 
     def _remember_leaves(self, roots: Any) -> None:
         """What is done to them after this pass is an update, and may already be observed."""
@@ -150,6 +146,11 @@ class Backward:
             return result
 
         return apply
+
+
+@transparent
+def _plainly(original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
+    return original(t_outputs, *args, **kwargs)
 
 
 class Hooks:

@@ -165,7 +165,6 @@ class Debuggee:
         kernels = trace["level"] == KERNEL
         engine.recorder.limit = trace["values"]
         engine.recorder.full = True
-        engine.witness.wanted = trace["explain"]
 
         def send(record: Record, evidence: Any) -> None:
             if kernels or record["level"] != KERNEL:

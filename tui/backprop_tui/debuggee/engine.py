@@ -110,7 +110,7 @@ class Engine:
         if self.locating:
             self._locate(op)
             if self.recording:
-                self._name_module(op)
+                self._name_module(op, self.open[-1] if self.open else None)
         if self.on_begin is not None:
             self.on_begin(op)
         if self.gate.armed:
@@ -135,7 +135,7 @@ class Engine:
     def _begin_iteration(self) -> None:
         self.clock.begin_iteration()
         self.recorder.begin_iteration()
-        self.witness.begin_iteration()
+        self.witness.forget_names()
         while self.at_training:
             self.quiet += 1
             try:
@@ -156,11 +156,11 @@ class Engine:
         if frame is not None:
             op.file, op.line = frame.f_code.co_filename, frame.f_lineno
 
-    def _name_module(self, op: Op) -> None:
+    def _name_module(self, op: Op, around: Op | None) -> None:
         if op.kind in ("forward", "module", "loss") and isinstance(op.inputs, ModuleCall):
             op.module = self.names.module(op.inputs.module)
-        elif self.open:
-            op.module = self.open[-1].module
+        elif around is not None:
+            op.module = around.module
 
     def _stop(self, op: Op, reason: str) -> None:
         if op.file is None:
@@ -175,11 +175,10 @@ class Engine:
 
     def _name_modules(self, op: Op) -> None:
         """Nobody needed the names of modules so far, which costs a look at all the script's variables."""
-        inner, self.open = self.open, []
-        for item in [*inner, op]:
-            self._name_module(item)
-            self.open.append(item)
-        self.open = inner
+        around = None
+        for item in [*self.open, op]:
+            self._name_module(item, around)
+            around = item
 
     def end(self, op: Op, results: Any = None) -> None:
         """An operation has run."""

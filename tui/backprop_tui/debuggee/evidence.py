@@ -57,9 +57,7 @@ def _packed(tensor: torch.Tensor) -> dict[str, Any]:
 
 def _bytes(tensor: torch.Tensor) -> bytes:
     """The elements in row-major order, as the machine has them (little-endian wherever torch runs)."""
-    values = dense(tensor.detach().resolve_conj()).resolve_neg().contiguous()
-    if values._is_zerotensor():  # a gradient that is 0 everywhere can be without memory
-        values = values.clone()
+    values = private.with_memory(dense(tensor.detach().resolve_conj()).resolve_neg().contiguous())
     return (
         ctypes.string_at(values.data_ptr(), values.numel() * values.element_size()) if values.numel() else b""
     )
@@ -93,14 +91,6 @@ _SCRATCH = {"MkldnnRnnLayerBackward0": "_saved_result3"}
 """Memory that a node keeps for its library's own use: large, and no numbers for anybody else."""
 
 
-def next_shapes(node: Any) -> list[list[int] | None]:
-    """The shapes that autograd brings this node's gradients to, by summing what was broadcast."""
-    return [
-        None if child is None else list(child._input_metadata[number].shape)
-        for child, number in node.next_functions
-    ]
-
-
 def of_call(name: str, args: Any, kwargs: Any, known: Namer = nameless) -> dict[str, Any]:
     """A call of a torch function or tensor method, before it runs. Add ``outputs`` when it has run."""
     return {
@@ -119,14 +109,16 @@ def of_outputs(result: Any, known: Namer = nameless) -> list[Any]:
 
 def of_node(node: Any, grad_outputs: Any, known: Namer = nameless) -> dict[str, Any]:
     """An autograd node before it runs. Add ``grad_inputs`` when it has run."""
+    onwards = private.goes_to(node)
     return {
         "kind": "node",
         "name": type(node).__name__,
         "saved": pack(saved_of(node), known),
         "grad_outputs": [pack(item, known) for item in grad_outputs],
-        "next_shapes": next_shapes(node),
+        # Autograd brings a gradient to that shape by summing what was broadcast.
+        "next_shapes": [None if child is None else list(shape) for child, _, shape in onwards],
         "sequence": private.node_sequence(node),
-        "edges": [_edge(child, number, known) for child, number in node.next_functions],
+        "edges": [_edge(child, number, known) for child, number, _ in onwards],
     }
 
 

@@ -172,6 +172,19 @@ def multiplied_with(node: Any) -> Any:
     return None if packed_by_hooks(node, "_saved_other") else node._saved_other
 
 
+def goes_to(node: Any) -> list[tuple[Any, int, tuple[int, ...]]]:
+    """Where each gradient of a node goes: (the next node or None, which of its inputs, the shape there)."""
+    return [
+        (child, number, () if child is None else tuple(child._input_metadata[number].shape))
+        for child, number in node.next_functions
+    ]
+
+
+def with_memory(tensor: torch.Tensor) -> torch.Tensor:
+    """The same values in memory: a gradient that is 0 everywhere can be without any."""
+    return tensor.clone() if tensor._is_zerotensor() else tensor
+
+
 OwnNode = torch.autograd.function.BackwardCFunction
 """What the nodes of custom functions are derived from."""
 

@@ -48,7 +48,7 @@ class Probe:
                 self.send({"type": "record", "record": record, "evidence": evidence})
 
         self.engine.sink = send
-        self.engine.recorder.full = self.engine.witness.wanted = True
+        self.engine.recorder.full = True
 
     # one element
     def nudge(self, message: Message) -> Message:

@@ -151,14 +151,14 @@ class Server:
         self._checkpoint_at = frozenset(message.get("checkpoint_at", ()))
         self._automatic = bool(message.get("automatic"))
         self._with_details = bool(message.get("details"))
-        engine.witness.wanted = engine.witness.wanted or bool(message.get("explain"))
+        engine.witness.wanted = bool(message.get("explain"))
         self._next_checkpoint = perf_counter() + self._interval
 
     def _forget_last(self) -> None:
         """What completed last will not be known."""
         self.engine.recorder.last = None
         self.engine.witness.forget()
-        self.engine.witness.begin_iteration()
+        self.engine.witness.forget_names()
 
     def woken(self, message: Message) -> None:
         """This copy is the live process now: take in its task."""
@@ -175,8 +175,8 @@ class Server:
         """Switch observation for what follows, and make a checkpoint if it is time for one."""
         engine = self.engine
         coming = engine.clock.iteration + 1
-        engine.observing = engine.gate.pause or self.observes(coming)
-        if not engine.observing:
+        before, engine.observing = engine.observing, engine.gate.pause or self.observes(coming)
+        if before and not engine.observing:
             self._forget_last()
         if coming in self._checkpoint_at or (self._automatic and perf_counter() >= self._next_checkpoint):
             woken = self._checkpoint()

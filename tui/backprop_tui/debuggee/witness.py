@@ -68,7 +68,7 @@ class Witness:
         """Nothing is known of what completed last."""
         self.latest = self._result = None
 
-    def begin_iteration(self) -> None:
+    def forget_names(self) -> None:
         """What temporaries were called is of no use any more."""
         self._labels.clear()
 

@@ -140,7 +140,7 @@ class Probes:
         iteration = self._iteration()
         async with self._copy(iteration) as side:
             await side.ask("testify")
-            await side.go(position=[iteration + 1, 1], observe=[[0, None]], record=True)
+            await side.go(position=[iteration + 1, 1], observe=[[0, None]], record=True, explain=True)
             records = side.records
         return await asyncio.to_thread(_chain, records, name, tuple(index))
 

@@ -74,8 +74,9 @@ class Processes:
         self._parent: Peer | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._ready: asyncio.Future[None] | None = None
-        self._tokens: dict[int, asyncio.Future[Peer]] = {}
-        """Copies that were woken and have not said hello; those of side copies are below zero."""
+        self._tokens: dict[int, tuple[Peer, asyncio.Future[Peer]]] = {}
+        """Copies that were woken and have not said hello, with the checkpoint that each is forked from;
+        those of side copies are below zero."""
         self._token = 0
         self._side = 0
         self._attach: dict[int, Callable[[Peer], None]] = {}
@@ -123,7 +124,7 @@ class Processes:
             self._awake(peer)
 
     def _awake(self, peer: Peer) -> None:
-        future = self._tokens.pop(peer.hello["token"], None)
+        _, future = self._tokens.pop(peer.hello["token"], (None, None))
         if future is None or future.done():
             peer.close()
             return
@@ -225,7 +226,7 @@ class Processes:
 
     async def _fork(self, place: Checkpoint, token: int, message: Message) -> Peer:
         future: asyncio.Future[Peer] = asyncio.get_running_loop().create_future()
-        self._tokens[token] = future
+        self._tokens[token] = place.peer, future
         message = {"do": "wake", "token": token, **message}
         if place.peer is self.root:
             message |= {"script": self.program.script(), "threads": self.program.threads}
@@ -251,13 +252,14 @@ class Processes:
         if peer is self.live:
             self.live = None
             self._later(self._report_death(peer.pid))
-        if peer is self._parent:
-            self._give_up(self._token)
+        for token in [token for token, (parent, _) in self._tokens.items() if parent is peer]:
+            self._give_up(token)
         self.checkpoints = [place for place in self.checkpoints if place.peer is not peer]
 
     def _give_up(self, token: int) -> None:
         """A copy that has not said hello will not come any more."""
-        future = self._tokens.pop(token, None)
+        self._attach.pop(token, None)
+        _, future = self._tokens.pop(token, (None, None))
         if future is not None and not future.done():
             future.set_exception(ConnectionError("the checkpoint is gone"))
 

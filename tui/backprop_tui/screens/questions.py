@@ -34,11 +34,10 @@ class QuestionActions(ChangeActions):
 
     def action_exact(self) -> None:
         """The element chosen in the parameters pane with all its digits."""
-        chosen = self.chosen_element()
-        if chosen is None or chosen.index is None:
-            self.say(not_editable(chosen))
+        chosen = self._chosen_number()
+        if chosen is None:
             return
-        name, attribute, index = chosen.name, chosen.attribute, tuple(chosen.index)
+        name, attribute, index = chosen
 
         async def exact() -> None:
             from backprop_tui.panes.drawing.exact import exact_lines, place_in_matrix
@@ -56,11 +55,10 @@ class QuestionActions(ChangeActions):
 
     def action_verify(self) -> None:
         """The numeric derivative by the element chosen in the parameters pane."""
-        chosen = self.chosen_element()
-        if chosen is None or chosen.index is None:
-            self.say(not_editable(chosen))
+        chosen = self._chosen_number()
+        if chosen is None:
             return
-        name, index = chosen.name, tuple(chosen.index)
+        name, _, index = chosen
 
         async def verify() -> None:
             from backprop_tui.panes.drawing.probes import difference_lines
@@ -73,11 +71,10 @@ class QuestionActions(ChangeActions):
 
     def action_chain(self) -> None:
         """All ways from the loss to the element chosen in the parameters pane."""
-        chosen = self.chosen_element()
-        if chosen is None or chosen.index is None:
-            self.say(not_editable(chosen))
+        chosen = self._chosen_number()
+        if chosen is None:
             return
-        name, index = chosen.name, tuple(chosen.index)
+        name, _, index = chosen
 
         async def chain() -> None:
             from backprop_tui.panes.drawing.paths import chain_lines
@@ -104,6 +101,14 @@ class QuestionActions(ChangeActions):
 
         self.say("running this iteration again in copies…")
         self.commands.submit("downhill", downhill)
+
+    def _chosen_number(self) -> tuple[str, str, tuple[int, ...]] | None:
+        """(name, attribute, index) of the parameters pane's cursor; if it is on no number, that is said."""
+        chosen = self.chosen_element()
+        if chosen is None or chosen.index is None:
+            self.say(not_editable(chosen))
+            return None
+        return chosen.name, chosen.attribute, tuple(chosen.index)
 
     def _report(self, title: str, lines: Sequence[str]) -> None:
         from backprop_tui.screens.report import Report
