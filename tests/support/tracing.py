@@ -82,7 +82,7 @@ class Tracing:
             self._count += 1
             traced = self._running[self._count] = Traced()
             go = {"script": Program(script, arguments).script(), "changes": [], "go": {"record": True}}
-            trace = {"level": "operation", "values": 64, "explain": False}
+            trace = {"level": "operation", "values": 64}
             root.send({"do": "wake", "token": self._count, "trace": trace, **go})
             await asyncio.wait_for(traced.ended.wait(), TIMEOUT)
         return traced
