@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from backprop_tui.app import BackpropApp
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.session import Session
-from backprop_tui.lessons.catalog import DEFAULT, find
+from backprop_tui.guide.catalog import DEFAULT, find
 
 ROOT = Path(__file__).parents[1]
 

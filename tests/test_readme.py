@@ -8,7 +8,7 @@ import pytest
 
 from backprop_tui.actions import ACTIONS, GROUPS
 from backprop_tui.debugger.options import LOSSES
-from backprop_tui.lessons.catalog import lessons
+from backprop_tui.guide.catalog import lessons
 from support.scripts import backprop_tui, records
 
 ROOT = Path(__file__).parents[1]

@@ -49,7 +49,7 @@ def test_the_app_side_does_not_load_torch_or_numpy() -> None:
     modules = modules_of(
         "app.py", "trace.py", "actions.py", "screens/**/*.py", "panes/**/*.py", "debugger/**/*.py"
     )
-    names = loaded(import_all([*modules, "backprop_tui.lessons.catalog"]))
+    names = loaded(import_all([*modules, "backprop_tui.guide.catalog"]))
 
     assert "backprop_tui" in names
     assert not names & {"torch", "numpy", "sympy", "sklearn"}

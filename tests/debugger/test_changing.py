@@ -354,3 +354,31 @@ def test_the_choices_are_accepted(driver: Driver, script: Path) -> None:
     for text in optimizers[:3]:
         driver.change("optimizer", text)
     driver.step("over")
+
+
+JUST_BEFORE = {
+    "zero_grad off": "zero_grad",
+    "loss": "loss",
+    "optimizer": "step",
+    "scheduler": "schedule",
+    "backward_gradient": "backward",
+}
+
+
+@pytest.mark.parametrize("name", JUST_BEFORE)
+def test_a_change_right_before_the_operation_that_it_is_about_is_in_time(
+    driver: Driver, script: Path, name: str
+) -> None:
+    kind, value, _, old, new = CHANGES[name]
+    changed = script.with_name(f"{name.replace(' ', '_')}_in_time.py")
+    changed.write_text(SCRIPT.replace(old, new))
+    driver.load(changed)
+    driver.goto(6, 1)
+    expected = results(driver)
+    driver.load(script)
+    driver.goto(4, 1)
+    while driver.stop.next is None or driver.stop.next["kind"] != JUST_BEFORE[name]:
+        driver.step("over")
+    driver.change(kind, value)
+    driver.goto(6, 1)
+    assert results(driver) == expected

@@ -9,7 +9,7 @@ from typing import Any
 
 from backprop_tui.explain.notices.notice import Notice
 from backprop_tui.explain.notices.watch import Watch
-from backprop_tui.lessons.catalog import lessons
+from backprop_tui.guide.catalog import lessons
 from support.scripts import SCRIPTS, script
 from support.tracing import Traced, trace_all
 

@@ -14,7 +14,7 @@ import pytest
 
 from backprop_tui.explain.notices.table import TABLE
 from backprop_tui.explain.notices.watch import notices_of
-from backprop_tui.lessons.catalog import lessons
+from backprop_tui.guide.catalog import lessons
 from explain.noticing import (
     ABOUT_CONFUSIONS,
     ALSO,

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from backprop_tui.lessons import catalog
+from backprop_tui.guide import catalog
 
 
 def test_the_default_lesson_exists_with_its_script():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from backprop_tui.lessons.catalog import find
+from backprop_tui.guide.catalog import find
 from backprop_tui.protocol import ParameterRow, Record, TensorInfo
 
 SCRIPT = str(find("update").script)

@@ -7,12 +7,14 @@ import ast
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from backprop_tui import __version__
 
 if TYPE_CHECKING:
     from backprop_tui.debugger.launch import Program
+    from backprop_tui.guide.lesson import Lesson
 
 USAGE_ERROR = 2
 
@@ -161,7 +163,7 @@ def _check_python(path: str, source: bytes) -> None:
 
 
 def _lesson(word: str) -> str:
-    from backprop_tui.lessons import catalog
+    from backprop_tui.guide import catalog
 
     if os.sep in word or word.endswith(".py"):
         raise UsageError(f"there is no file {word}")
@@ -206,18 +208,79 @@ def _trace(arguments: list[str]) -> int:
 
 
 def _lessons(arguments: list[str]) -> int:
-    from backprop_tui.lessons import catalog
+    parser = _Parser(
+        prog="backprop-tui lessons",
+        description="List the lessons, or do something with one.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--check", metavar="LESSON", help="read a guide, walk it, and say what is wrong with it"
+    )
+    parser.add_argument("--markdown", metavar="LESSON", help="print a lesson as a handout, with its numbers")
+    parser.add_argument(
+        "--reset", nargs="?", const="", metavar="LESSON", help="forget the progress in a lesson, or in all"
+    )
+    options = parser.parse_args(arguments)
+    if options.check is not None:
+        return _check_lesson(_guided(options.check))
+    if options.markdown is not None:
+        return _print_handout(_guided(options.markdown))
+    return _list_lessons(options.reset)
 
-    parser = _Parser(prog="backprop-tui lessons", description="List the lessons.", allow_abbrev=False)
-    parser.parse_args(arguments)
-    for lesson in catalog.lessons():
-        print(f"{lesson.name:16} {lesson.question} ({lesson.minutes} min)")
+
+def _list_lessons(reset: str | None) -> int:
+    from backprop_tui.guide.commands import listing
+    from backprop_tui.guide.progress import Notebook
+
+    notebook = Notebook()
+    if reset is not None:
+        notebook.reset(_guided(reset).name if reset else None)
+    for line in listing(notebook):
+        print(line)
     return 0
+
+
+def _check_lesson(lesson: Lesson) -> int:
+    from backprop_tui.debugger.failure import StartFailed
+    from backprop_tui.guide.commands import problems_of
+
+    try:
+        problems = problems_of(lesson)
+    except StartFailed as error:
+        raise UsageError(str(error)) from None
+    for problem in problems:
+        print(problem)
+    if not problems:
+        print(f"{lesson.name}: {len(lesson.beats)} beats, nothing wrong")
+    return 1 if problems else 0
+
+
+def _print_handout(lesson: Lesson) -> int:
+    from backprop_tui.debugger.failure import StartFailed
+    from backprop_tui.guide.commands import markdown_of
+
+    try:
+        print(markdown_of(lesson), end="")
+    except StartFailed as error:
+        raise UsageError(str(error)) from None
+    return 0
+
+
+def _guided(word: str) -> Lesson:
+    """The lesson of a name, or of the path of a guide."""
+    from backprop_tui.guide import catalog, reading
+
+    try:
+        if word.endswith(".toml") or os.sep in word:
+            return reading.read(Path(word))
+        return catalog.find(word)
+    except (catalog.UnknownLesson, reading.WrongGuide) as error:
+        raise UsageError(str(error)) from None
 
 
 def _app(arguments: list[str]) -> int:
     options = _parser("backprop-tui", _DESCRIPTION).parse_args(arguments)
-    from backprop_tui.lessons.catalog import DEFAULT
+    from backprop_tui.guide.catalog import DEFAULT
 
     program = _program(options, DEFAULT)
     for stream, name in ((sys.stdin, "stdin"), (sys.stdout, "stdout")):

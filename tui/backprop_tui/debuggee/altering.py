@@ -40,6 +40,8 @@ class Alterations:
         self.inspection = inspection
         self.describe_next: Callable[[], Any] = lambda: None
         """The record of the operation that is about to run, as it is after a change."""
+        self.next_op: Callable[[], Any] = lambda: None
+        """The operation that is about to run."""
         self.made = 0
         """How many changes this process's state has taken in, those of the command line not counted."""
         self._pending: list[Message] = []
@@ -61,6 +63,8 @@ class Alterations:
             raise ChangeError("not inside optimizer.step: step out of it first (f)")
         chip, sentence = self.make(message["kind"], message["value"])
         self.made += 1
+        if (op := self.next_op()) is not None:
+            self.observer.revise(op)
         return {"chip": chip, "message": sentence, "next": self.describe_next()}
 
     def make(self, kind: str, value: Any) -> Answer:
@@ -117,6 +121,7 @@ class Alterations:
             try:
                 self.make(change["kind"], change["value"])
                 self.made += 1
+                self.observer.revise(op)
             finally:
                 self.engine.quiet -= 1
         if not self._pending:

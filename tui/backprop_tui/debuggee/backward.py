@@ -68,11 +68,9 @@ class Backward:
             if not engine.ours() or private.inside_transform():
                 return original(t_outputs, *args, **kwargs)
             unobserved = not engine.observing
-            run = _plainly if unobserved else self._observed
+            run = self._plainly if unobserved else self._observed
             self._depth += 1
             try:
-                if self._depth == 1:
-                    args = self.observer.changes.gradient_arguments(t_outputs, args, kwargs)
                 result = run(original, t_outputs, args, kwargs)
             finally:
                 self._depth -= 1
@@ -96,6 +94,7 @@ class Backward:
         engine = self.engine
         name = "backward" if kwargs.get("accumulate_grad") else "grad"
         op = engine.begin(PHASE if self._depth == 1 else OPERATION, "backward", name, list(t_outputs))
+        args = self._changed(t_outputs, args, kwargs)  # which a stop before it may have decided
         hooks = Hooks(engine, engine.recording or engine.gate.armed, bool(args[1:2] != (False,)))
         hooks.install(t_outputs)
         op.leaves = hooks.leaves
@@ -111,6 +110,16 @@ class Backward:
         hooks.finish()
         engine.end(op, result)
         return result
+
+    @transparent
+    def _plainly(self, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
+        return original(t_outputs, *self._changed(t_outputs, args, kwargs), **kwargs)
+
+    def _changed(self, t_outputs: Any, args: Any, kwargs: Any) -> Any:
+        """The arguments of an outermost pass, as the changes in force want them."""
+        if self._depth > 1:
+            return args
+        return self.observer.changes.gradient_arguments(t_outputs, args, kwargs)
 
     @transparent
     def _with_mode(self, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
@@ -146,11 +155,6 @@ class Backward:
             return result
 
         return apply
-
-
-@transparent
-def _plainly(original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
-    return original(t_outputs, *args, **kwargs)
 
 
 class Hooks:

@@ -82,6 +82,7 @@ class Debuggee:
         self.server.commands.update(self._commands())
         self.server.changes_made = lambda: self.alterations.made
         self.alterations.describe_next = self.server.describe_next
+        self.alterations.next_op = lambda: self.server.next_op
         self.server.on_woken = lambda message: self.alterations.expect(message.get("changes", []))
         os.register_at_fork(after_in_child=self._forked)
         signal.signal(PAUSE_SIGNAL, self._paused)

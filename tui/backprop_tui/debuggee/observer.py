@@ -16,6 +16,9 @@ from backprop_tui.debuggee.op import Op
 from backprop_tui.debuggee.optable import COMPOSITES, LOSSES, NAMES
 from backprop_tui.protocol import KERNEL, OPERATION, PHASE
 
+Call = tuple[Any, Any, Any]
+"""(function, args, kwargs)"""
+
 
 class Observer(private.FunctionMode):
     """The torch-function mode. Inside one of its calls torch has taken it off the stack, so a
@@ -38,6 +41,8 @@ class Observer(private.FunctionMode):
         """Takes a sentence for the user."""
         self.swapped = False
         """A loss function was called in the place of the script's."""
+        self._announced: Call | None = None
+        """The script's own call of a loss, while its operation is about to run."""
 
     def sync(self) -> None:
         """Put the mode on the stack or take it off, as observation and changes now want it.
@@ -66,6 +71,7 @@ class Observer(private.FunctionMode):
         if engine.quiet:
             return func(*args, **kwargs)
         loss = func in LOSSES
+        own = (func, args, kwargs)
         if changes.needs_mode:
             instead, args, kwargs = self._changed(func, loss, args, kwargs)
             if instead is not func and not loss:
@@ -78,10 +84,28 @@ class Observer(private.FunctionMode):
             return self.updates.kernel(name, func, args, kwargs)
         if self._inside:
             return self._part(name, func, args, kwargs)
-        op = self._begin(name, loss, args, kwargs)
         if loss:
-            self._remember_loss(name, func, args, kwargs)
+            return self._run_loss(own, name, func, args, kwargs)
+        return self.run(self._begin(name, False, args, kwargs), func, args, kwargs)
+
+    @transparent
+    def _run_loss(self, own: Call, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+        """A loss may still be swapped when the run stops before it. ``own``: the script's call."""
+        swap, self._announced = self.changes.loss, own
+        try:
+            op = self._begin(name, True, args, kwargs)
+        finally:
+            self._announced = None
+        if self.changes.loss is not swap:
+            func, args, kwargs = self._changed(own[0], True, *own[1:])
+        self._remember_loss(op.name, func, args, kwargs)
         return self.run(op, func, args, kwargs)
+
+    def revise(self, op: Op) -> None:
+        """A change was made before an operation that has been announced: it is another one then."""
+        if self._announced is not None and op.kind in ("loss", "op"):
+            func, *call = self._changed(self._announced[0], True, *self._announced[1:])
+            op.name, op.inputs = NAMES[func] or op.name, tuple(call)
 
     def _changed(self, func: Any, loss: bool, args: Any, kwargs: Any) -> Any:
         """What to call instead, where a change is in force."""

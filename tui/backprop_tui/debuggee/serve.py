@@ -62,6 +62,11 @@ class Server:
                 going = None
         self._stopped = False
 
+    @property
+    def next_op(self) -> Op | None:
+        """The operation that is about to run."""
+        return self._op
+
     def describe_next(self) -> Any:
         """The operation that is about to run, described anew."""
         if self._op is None:

@@ -56,8 +56,7 @@ class Steps:
             self._stepping += 1
             try:
                 run = self._observed if engine.observing else self._unobserved
-                rates = rates_of(args[0])
-                result = run(original, args, kwargs)
+                result, rates = run(original, args, kwargs)
             finally:
                 self._stepping -= 1
             engine.step_done(args[0], self._number(args[0]), rates)
@@ -70,18 +69,21 @@ class Steps:
         return self._numbers.setdefault(id(optimizer), len(self._numbers))
 
     @transparent
-    def _unobserved(self, original: Any, args: Any, kwargs: Any) -> Any:
+    def _unobserved(self, original: Any, args: Any, kwargs: Any) -> tuple[Any, list[Any]]:
+        """The result of a step, and the learning rates that it used."""
+        rates = rates_of(args[0])
         args, kwargs = self._outside_step(args, kwargs)
-        return original(*args, **kwargs)
+        return original(*args, **kwargs), rates
 
     @transparent
-    def _observed(self, original: Any, args: Any, kwargs: Any) -> Any:
+    def _observed(self, original: Any, args: Any, kwargs: Any) -> tuple[Any, list[Any]]:
         optimizer = args[0]
         before = type(optimizer)
         op = self.engine.begin(PHASE, "step", before.__name__, optimizer)
         if type(optimizer) is not before:
             original = _step_of(type(optimizer))
             op.name = type(optimizer).__name__
+        rates = rates_of(optimizer)
         updates = Updates(self.engine, optimizer)
         args, kwargs = self._outside_step(args, kwargs)
         outer, self.observer.updates = self.observer.updates, updates
@@ -94,7 +96,7 @@ class Steps:
             self.observer.updates = outer
         updates.finish()
         self.engine.end(op, result)
-        return result
+        return result, rates
 
     def _outside_step(self, args: Any, kwargs: Any) -> Any:
         """A closure's operations are the script's, not the optimizer's: wrap it."""

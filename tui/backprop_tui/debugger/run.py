@@ -265,6 +265,13 @@ class Run:
         self.history.cut(time)
         self.log.add(kind, value, chip, time, (self.stop.iteration, self.stop.number))
 
+    def open(self, program: Program) -> None:
+        """Be the timeline of another program."""
+        self.forget()
+        self.program = self.processes.program = program
+        self.history, self.log = History(), ChangeLog(program.changes)
+        self._told.clear()
+
     def forget(self) -> None:
         """Start over: no change, no checkpoint but the root."""
         self.undo(lambda entry: False)

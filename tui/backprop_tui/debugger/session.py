@@ -15,7 +15,7 @@ from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.probing import Difference, Downhill, Probes
 from backprop_tui.debugger.run import EVERYTHING, NEVER, Target
-from backprop_tui.debugger.showing import Showing, details_of
+from backprop_tui.debugger.showing import ENDS, Showing, blank, details_of
 from backprop_tui.debugger.stops import window_from
 from backprop_tui.debugger.timeline import START, back_target, time_of
 from backprop_tui.debugger.view import Stop, View, Window
@@ -130,6 +130,39 @@ class Session(Showing):
         # A scheduler's step comes after a landmark and still belongs to the iteration before it.
         iteration = run.history.starts.of_landmark(max(visit[0] - 1, 0))
         return await run.go_back(Target(iteration, time=visit))
+
+    async def walk_until(self, wanted: Callable[[View], bool]) -> None:
+        """Step until a view is wanted or the script ends; only the last stop is published."""
+        stop = self._ready()
+        self._not_over()
+        await self._alone(self._walk_until(wanted, stop))
+
+    async def _walk_until(self, wanted: Callable[[View], bool], stop: Stop) -> Stop:
+        while True:
+            stop = await self.run_of_script.go(_step_message("walk", stop))
+            records = self.run_of_script.trail.recent(stop.iteration)
+            view = replace(self.view, status=self._status_of(stop), stop=stop, records=records)
+            if view.status in ENDS or self._pausing or wanted(view):
+                return stop
+
+    async def finish(self) -> None:
+        """Run at full speed to the end of the script, past all breakpoints."""
+        self._ready()
+        self._not_over()
+        await self._alone(self.run_of_script.go({"observe": [], "record": False}))
+
+    async def open(self, program: Program) -> None:
+        """Debug another program under the same interpreter: torch is not loaded again."""
+        if self.view.status == "starting":
+            raise Refused("torch is still being loaded")
+        if self._busy:
+            await self.pause()
+            await asyncio.sleep(0)
+        self.run_of_script.open(program)
+        self.breakpoints.clear()
+        self._last_checkpoint, self._planned, self._chosen = 0.0, None, None
+        self._publish(**blank(program))
+        await self._alone(self.run_of_script.begin())
 
     async def pause(self) -> None:
         """Stop a running debuggee at its next operation, or where it is if none comes."""

@@ -18,6 +18,19 @@ from backprop_tui.protocol import TensorInfo
 
 MINUS = "−"
 
+
+class Hidden(float):
+    """A number that is not to be read from the screen: it is written ``?``."""
+
+    def __format__(self, spec: str) -> str:
+        return "?"
+
+    def __repr__(self) -> str:
+        return "?"
+
+    __str__ = __repr__
+
+
 # dtype -> (bits of precision, exponent of the smallest normal number as frexp counts it, decimal
 # digits that always survive, decimal digits that always suffice). IEEE 754 and the OCP 8-bit formats.
 FORMATS: dict[str, tuple[int, int, int, int]] = {
@@ -44,6 +57,8 @@ def shortest(value: Any, dtype: str) -> str:
 
     Integers and booleans as Python writes them; complex numbers as ``1+2j``; ``nan``, ``inf``, ``-inf``.
     """
+    if isinstance(value, Hidden):
+        return "?"
     if isinstance(value, float):
         return _float(value, dtype)
     if isinstance(value, bool):
@@ -167,7 +182,7 @@ def fit(value: Any, dtype: str, width: int) -> str:
 def significant(value: Any, dtype: str, digits: int) -> str:
     """`value` rounded to so many significant digits, for labels that need not be exact."""
     text = shortest(value, dtype)
-    if not isinstance(value, float) or not math.isfinite(value) or value == 0:
+    if not isinstance(value, float) or isinstance(value, Hidden) or not math.isfinite(value) or value == 0:
         return display(text)
     return _significant_text(text, digits)
 
@@ -274,14 +289,20 @@ def torch_style(values: Any, dtype: str) -> str:
     if not dtype.startswith(("float", "bfloat")):
         return _nested_with(values, str)
     if all(number == int(number) for number in finite):
-        return _nested_with(values, lambda number: _whole(float(number)))
+        return _nested_with(values, _whole)
     wide = max(finite) / min(finite) > 1000 or max(finite) > 1e8 or min(finite) < 1e-4
     spec = ".4e" if wide else ".4f"
-    return _nested_with(values, lambda number: format(float(number), spec))
+    return _nested_with(values, lambda number: _formatted(number, spec))
 
 
-def _whole(number: float) -> str:
-    return f"{number:.0f}." if math.isfinite(number) else str(number)
+def _formatted(number: Any, spec: str) -> str:
+    return "?" if isinstance(number, Hidden) else format(float(number), spec)
+
+
+def _whole(number: Any) -> str:
+    if isinstance(number, Hidden):
+        return "?"
+    return f"{float(number):.0f}." if math.isfinite(float(number)) else str(float(number))
 
 
 def _nested_with(values: Any, write: Any) -> str:

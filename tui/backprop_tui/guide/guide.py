@@ -1,0 +1,218 @@
+"""Leads one person through one lesson: the present beat as a page, and what enter does there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from backprop_tui.debugger.failure import Refused
+from backprop_tui.guide.answer import Verdict, check_form, judge, right_answer
+from backprop_tui.guide.expression import Quantity, WrongExpression, part
+from backprop_tui.guide.facts import facts_at
+from backprop_tui.guide.story import Story
+from backprop_tui.guide.text import fill
+from backprop_tui.guide.travel import NoSuchPlace, bring, make, operation_of
+
+if TYPE_CHECKING:
+    from backprop_tui.debugger.view import View
+    from backprop_tui.guide.lesson import Ask, Beat, Lesson, Look
+    from backprop_tui.guide.progress import Notebook
+    from backprop_tui.guide.travel import Drivable
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the guide pane shows."""
+
+    lesson: str
+    number: int
+    """Of the beat, from 1."""
+    of: int
+    title: str
+    text: str
+    question: str = ""
+    choices: tuple[str, ...] = ()
+    verdict: Verdict | None = None
+    refused: str = ""
+    """Why what was typed is not an answer."""
+    switch: tuple[tuple[str, str], ...] = ()
+    """What enter changes here."""
+    away: bool = False
+    """The run is elsewhere: the reader explores freely."""
+    look: Look | None = None
+    hidden: frozenset[float] = frozenset()
+    """Numbers that no pane may show."""
+    trouble: str = ""
+    """Why the story cannot go on."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether an answer is waited for."""
+        return bool(self.question) and self.verdict is None
+
+    @property
+    def last(self) -> bool:
+        """Whether the story ends here."""
+        return self.number == self.of
+
+
+class Guide:
+    """The reader's place in a lesson. Coroutines bring the run along; `page` is what there is to read."""
+
+    def __init__(self, lesson: Lesson, session: Drivable, notebook: Notebook | None = None) -> None:
+        self.lesson = lesson
+        self.session = session
+        self.notebook = notebook
+        self.story = Story(lesson)
+        self.page = Page(lesson.title, 1, len(lesson.beats), "", "")
+        self._kept: dict[int, dict[str, Any]] = {}
+        self._verdicts: dict[int, Verdict] = {}
+        self._moving = False
+
+    @property
+    def _beat(self) -> Beat:
+        return self.lesson.beats[self.story.beat]
+
+    # going
+    async def begin(self) -> None:
+        """Tell the first beat."""
+        await self._tell(0)
+
+    async def next(self) -> None:
+        """Go on: skip an open question, make a beat's switch, tell the next beat."""
+        if self.page.asks and not self.page.away:
+            await self._answer(None)
+            return
+        beat = self.story.beat
+        if beat + 1 < len(self.lesson.beats):
+            await self._tell(beat + 1, switch=self._beat.switch)
+
+    async def previous(self) -> None:
+        """Tell the beat before; where the run is elsewhere, the present one again."""
+        await self._tell(max(0, self.story.beat - (not self.page.away)))
+
+    async def resume(self, beat: int) -> None:
+        """Tell a beat, after all that it builds on."""
+        for number in range(min(beat, len(self.lesson.beats) - 1)):
+            if self.lesson.beats[number].keep:
+                self.story.answered.add(number)
+                await self._go(number)
+                await self._keep()
+        await self._tell(min(beat, len(self.lesson.beats) - 1))
+
+    async def answer(self, given: str) -> None:
+        """Judge an answer; one that is none at all is refused in `page`."""
+        if self.page.asks:
+            await self._answer(given)
+
+    async def _tell(self, beat: int, switch: tuple[tuple[str, str], ...] = ()) -> None:
+        try:
+            if switch and self.story.stands_at(self.session.view):
+                await make(self.session, switch)
+            await self._go(beat)
+        except (NoSuchPlace, Refused) as error:
+            self.page = replace(self.page, trouble=str(error))
+            return
+        await self._keep()
+        await self._write()
+        if self.notebook is not None:
+            self.notebook.reached(self.lesson.name, beat, len(self.lesson.beats) - 1)
+
+    async def _go(self, beat: int) -> None:
+        """Bring the run to where a beat is told; its views on the way are not followed."""
+        self._moving = True
+        try:
+            await bring(self.session, self.lesson, beat, self.story.place_of(beat))
+            self.story.arrive(beat, self.session.view)
+        finally:
+            self._moving = False
+
+    # following
+    async def follow(self, view: View) -> bool:
+        """The run has moved; whether the page is another one now."""
+        if self._moving or view.stop is None:
+            return False
+        before = self.page
+        if self.story.follow(view):
+            await self._write()
+        away = not self.story.stands_at(view)
+        if away != self.page.away:
+            self.page = replace(self.page, away=away)
+        return self.page != before
+
+    # questions
+    async def _answer(self, given: str | None) -> None:
+        beat, ask = self.story.beat, self._beat.ask
+        assert ask is not None
+        try:
+            if given is not None:
+                check_form(ask, given)
+        except ValueError as error:
+            self.page = replace(self.page, refused=str(error))
+            return
+        try:
+            self.story.answered.add(beat)
+            if ask.after is not None:
+                await self._go(beat)
+                await self._keep()
+            self._verdicts[beat] = judge(ask, given, await self._known())
+        except (NoSuchPlace, Refused, WrongExpression) as error:
+            self.story.answered.discard(beat)
+            self.page = replace(self.page, trouble=str(error))
+            return
+        if self.notebook is not None:
+            self.notebook.answered(self.lesson.name, beat, self._verdicts[beat].mark)
+        await self._write()
+
+    # the page
+    async def _keep(self) -> None:
+        """Keep what the beat keeps, where it leaves the run."""
+        if self.story.place != self.lesson.left_at(self.story.beat):
+            return
+        known = await self._known()
+        kept = {}
+        for name, expression in self._beat.keep:
+            try:
+                kept[name] = part(expression, known)
+            except WrongExpression:
+                continue
+        self._kept[self.story.beat] = kept
+
+    async def _known(self) -> dict[str, Any]:
+        """What the names in the present beat's texts stand for."""
+        view = self.session.view
+        kept: dict[str, Any] = {}
+        for number in range(self.story.beat + 1):
+            kept.update(self._kept.get(number, {}))
+        op = operation_of(self.story.place, view)
+        return facts_at(view, op, await self.session.tensors(), kept, self.lesson.printed)
+
+    async def _write(self) -> None:
+        """Make the page of the present beat."""
+        beat, known, number = self._beat, await self._known(), self.story.beat
+        verdict = self._verdicts.get(number)
+        ask = beat.ask
+        self.page = Page(
+            lesson=self.lesson.title,
+            number=number + 1,
+            of=len(self.lesson.beats),
+            title=beat.title,
+            text=fill(beat.say, known),
+            question=fill(ask.question, known) if ask is not None else "",
+            choices=ask.choices if ask is not None else (),
+            verdict=verdict,
+            switch=beat.switch,
+            look=beat.look,
+            hidden=hidden_by(ask, known) if ask is not None and verdict is None else frozenset(),
+        )
+
+
+def hidden_by(ask: Ask, known: dict[str, Any]) -> frozenset[float]:
+    """The numbers that a question asks for, as far as they can be seen already."""
+    if ask.kind != "number" or ask.after is not None:
+        return frozenset()
+    try:
+        found = right_answer(ask, known)
+    except WrongExpression:
+        return frozenset()
+    return frozenset({found.value}) if isinstance(found, Quantity) else frozenset()
