@@ -10,6 +10,7 @@ GROUPS = {
     "change": "Change something and go on",
     "ask": "Ask why, in copies of the script",
     "see": "What is on the screen",
+    "learn": "In a lesson",
     "app": "The program",
 }
 """Groups of actions with their headings in the help, in that order."""
@@ -41,6 +42,7 @@ KEY_NAMES = {
     "question_mark": "?",
     "exclamation_mark": "!",
     "equals_sign": "=",
+    "comma": ",",
     "backspace": "⌫",
     "escape": "Esc",
     "f1": "F1",
@@ -92,6 +94,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("pane('loss')", ("5",), "Loss curve", "Go to the loss pane.", "see"),
     Action("pane('rate')", ("6",), "Learning rate curve", "Go to the learning-rate pane.", "see"),
     Action("pane('output')", ("7",), "Output", "Go to the output pane.", "see"),
+    Action("pane('guide')", ("0",), "Guide", "Go to the guide of the lesson.", "learn"),
+    Action("guide_next", ("enter",), "Next point", "Go on in the story, and bring the run there.", "learn"),
+    Action("guide_back", ("comma",), "Previous point", "Go back in the story.", "learn"),
+    Action("lessons", ("ctrl+o",), "Lessons…", "Open another lesson.", "learn"),
     Action("maximise", ("x",), "Maximise", "The focused pane alone on the screen, or all.", "see"),
     Action("log_scale", ("y",), "Log scale", "Loss curve linear or logarithmic.", "see"),
     Action("close", ("escape",), "Close", "Close what is open, end maximising.", "see"),

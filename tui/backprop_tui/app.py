@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
@@ -17,6 +17,9 @@ from backprop_tui.debugger.failure import StartFailed
 from backprop_tui.debugger.view import View
 from backprop_tui.screens.main import MainScreen
 from backprop_tui.screens.session_like import SessionFactory
+
+if TYPE_CHECKING:
+    from backprop_tui.guide.lesson import Lesson
 
 
 def _actions() -> type[Provider]:
@@ -35,13 +38,17 @@ class BackpropApp(App[int]):
     BINDINGS = [Binding("ctrl+q", "quit", "Quit", show=False, priority=True)]
     ENABLE_COMMAND_PALETTE = True
 
-    def __init__(self, session_factory: SessionFactory) -> None:
-        """`session_factory` is given what takes a new view; the session starts after the first frame."""
+    def __init__(self, session_factory: SessionFactory, lesson: Lesson | None = None) -> None:
+        """`session_factory` is given what takes a new view; the session starts after the first frame.
+
+        ``lesson``: the one whose script the session runs.
+        """
         super().__init__()
         self.session = session_factory(self._on_view)
         self._latest: View | None = None
         self._ending = False
         self._main = MainScreen(self.session)
+        self._lesson = lesson
 
     def get_default_screen(self) -> Screen[Any]:
         """The main screen is there from the first frame on."""
@@ -61,6 +68,9 @@ class BackpropApp(App[int]):
             await self.session.start()
         except StartFailed as failure:
             self.exit(1, 1, message=str(failure))
+            return
+        if self._lesson is not None and self._lesson.beats:
+            self._main.open_lesson(self._lesson, start=True)
 
     def exit(self, result: int | None = None, return_code: int = 0, message: Any = None) -> None:
         """End the app. Views that come while the screen is taken down are not shown."""
@@ -114,8 +124,8 @@ class BackpropApp(App[int]):
         return (command for command in super().get_system_commands(screen) if command.title not in ours)
 
 
-def run(session_factory: SessionFactory) -> int:
+def run(session_factory: SessionFactory, lesson: Lesson | None = None) -> int:
     """Run the app until it ends; the exit status for the shell."""
-    app = BackpropApp(session_factory)
+    app = BackpropApp(session_factory, lesson)
     app.run()
     return app.return_code or 0

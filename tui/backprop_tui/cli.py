@@ -131,24 +131,23 @@ def _program(options: argparse.Namespace, default: str | None) -> Program:
     words = options.script or ([default] if default else [])
     if not words:
         raise UsageError("name a script: backprop-tui trace SCRIPT [ARGS]")
-    path = _script(words[0], check_syntax=options.python is None)
+    lesson = _lesson_of(words[0])
+    path = str(lesson.script) if lesson is not None else words[0]
+    _check_script(path, check_syntax=options.python is None)
     return Program(path, tuple(words[1:]), **common)
 
 
-def _script(word: str, check_syntax: bool) -> str:
-    """The file behind a path or the name of a lesson."""
-    if not os.path.exists(word):
-        return _lesson(word)
-    if os.path.isdir(word):
-        raise UsageError(f"{word} is a directory: name a Python file, or use -m for a package")
+def _check_script(path: str, check_syntax: bool) -> None:
+    """Raises UsageError if a file is no script."""
+    if os.path.isdir(path):
+        raise UsageError(f"{path} is a directory: name a Python file, or use -m for a package")
     try:
-        with open(word, "rb") as file:
+        with open(path, "rb") as file:
             source = file.read()
     except OSError as error:
-        raise UsageError(f"{word} cannot be read: {error.strerror}") from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     if check_syntax:
-        _check_python(word, source)
-    return word
+        _check_python(path, source)
 
 
 def _check_python(path: str, source: bytes) -> None:
@@ -162,13 +161,18 @@ def _check_python(path: str, source: bytes) -> None:
         raise UsageError(f"{path} is not a Python file") from None
 
 
-def _lesson(word: str) -> str:
-    from backprop_tui.guide import catalog
-
+def _lesson_of(word: str) -> Lesson | None:
+    """The lesson that a name, or the path of a guide, stands for; None for the path of a script."""
+    if word.endswith(".toml"):
+        return _guided(word)
+    if os.path.exists(word):
+        return None
     if os.sep in word or word.endswith(".py"):
         raise UsageError(f"there is no file {word}")
+    from backprop_tui.guide import catalog
+
     try:
-        return str(catalog.find(word).script)
+        return catalog.find(word)
     except catalog.UnknownLesson as error:
         raise UsageError(f"there is no file {word}, and no lesson either. {error}") from None
 
@@ -283,6 +287,7 @@ def _app(arguments: list[str]) -> int:
     from backprop_tui.guide.catalog import DEFAULT
 
     program = _program(options, DEFAULT)
+    lesson = None if options.module is not None else _lesson_of((options.script or [DEFAULT])[0])
     for stream, name in ((sys.stdin, "stdin"), (sys.stdout, "stdout")):
         if not stream.isatty():
             raise UsageError(
@@ -291,4 +296,4 @@ def _app(arguments: list[str]) -> int:
     from backprop_tui.app import run
     from backprop_tui.debugger.session import Session
 
-    return run(lambda on_view: Session(program, on_view))
+    return run(lambda on_view: Session(program, on_view), lesson)

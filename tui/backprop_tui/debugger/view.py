@@ -113,6 +113,17 @@ class Toggles:
 
 
 @dataclass(frozen=True)
+class Pointer:
+    """The number that the reader is pointed at by the guide of a lesson."""
+
+    name: str
+    attribute: str = "value"
+    """value or grad"""
+    index: tuple[int, ...] | None = None
+    """None: the whole tensor."""
+
+
+@dataclass(frozen=True)
 class View:
     """All that is on the screen."""
 
@@ -142,3 +153,5 @@ class View:
     """Why the results of `stop.last` are what they are; they come shortly after the stop."""
     notices: tuple[Notice, ...] = ()
     """What seems to be wrong in this iteration and the one before; they too come shortly after the stop."""
+    pointer: Pointer | None = None
+    """Where to look."""

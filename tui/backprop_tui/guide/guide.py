@@ -93,12 +93,25 @@ class Guide:
 
     async def resume(self, beat: int) -> None:
         """Tell a beat, after all that it builds on."""
-        for number in range(min(beat, len(self.lesson.beats) - 1)):
-            if self.lesson.beats[number].keep:
-                self.story.answered.add(number)
-                await self._go(number)
-                await self._keep()
-        await self._tell(min(beat, len(self.lesson.beats) - 1))
+        beat = min(beat, len(self.lesson.beats) - 1)
+        try:
+            for number in range(beat):
+                await self._pass(number)
+        except (NoSuchPlace, Refused, WrongExpression) as error:
+            self.page = replace(self.page, trouble=str(error))
+            return
+        await self._tell(beat)
+
+    async def _pass(self, number: int) -> None:
+        """Take from a beat what later ones need; its question is behind us."""
+        beat = self.lesson.beats[number]
+        if beat.ask is None and not beat.keep:
+            return
+        self.story.answered.add(number)
+        await self._go(number)
+        await self._keep()
+        if beat.ask is not None:
+            self._verdicts[number] = judge(beat.ask, None, await self._known())
 
     async def answer(self, given: str) -> None:
         """Judge an answer; one that is none at all is refused in `page`."""
@@ -110,11 +123,11 @@ class Guide:
             if switch and self.story.stands_at(self.session.view):
                 await make(self.session, switch)
             await self._go(beat)
-        except (NoSuchPlace, Refused) as error:
+        except (NoSuchPlace, Refused, WrongExpression) as error:
             self.page = replace(self.page, trouble=str(error))
             return
         await self._keep()
-        await self._write()
+        await self.rewrite()
         if self.notebook is not None:
             self.notebook.reached(self.lesson.name, beat, len(self.lesson.beats) - 1)
 
@@ -128,17 +141,14 @@ class Guide:
             self._moving = False
 
     # following
-    async def follow(self, view: View) -> bool:
-        """The run has moved; whether the page is another one now."""
+    def follow(self, view: View) -> bool:
+        """The run has moved; whether another beat is the present one, so that the page must be rewritten."""
         if self._moving or view.stop is None:
             return False
-        before = self.page
-        if self.story.follow(view):
-            await self._write()
-        away = not self.story.stands_at(view)
-        if away != self.page.away:
-            self.page = replace(self.page, away=away)
-        return self.page != before
+        moved = self.story.follow(view)
+        if not moved:
+            self.page = replace(self.page, away=not self.story.stands_at(view))
+        return moved
 
     # questions
     async def _answer(self, given: str | None) -> None:
@@ -162,7 +172,7 @@ class Guide:
             return
         if self.notebook is not None:
             self.notebook.answered(self.lesson.name, beat, self._verdicts[beat].mark)
-        await self._write()
+        await self.rewrite()
 
     # the page
     async def _keep(self) -> None:
@@ -187,7 +197,7 @@ class Guide:
         op = operation_of(self.story.place, view)
         return facts_at(view, op, await self.session.tensors(), kept, self.lesson.printed)
 
-    async def _write(self) -> None:
+    async def rewrite(self) -> None:
         """Make the page of the present beat."""
         beat, known, number = self._beat, await self._known(), self.story.beat
         verdict = self._verdicts.get(number)
@@ -201,6 +211,7 @@ class Guide:
             question=fill(ask.question, known) if ask is not None else "",
             choices=ask.choices if ask is not None else (),
             verdict=verdict,
+            away=not self.story.stands_at(self.session.view),
             switch=beat.switch,
             look=beat.look,
             hidden=hidden_by(ask, known) if ask is not None and verdict is None else frozenset(),

@@ -227,6 +227,10 @@ The network as the script ran it, and the gradient on its way back.
         self._example = (self._example + by) % examples
         self._draw()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Enter is for the list only; over the picture it means what it means elsewhere."""
+        return bool(self._row_at) if action == "weights" else True
+
     def action_list(self) -> None:
         """Switch between the picture and the list of operations."""
         self._as_list = not self._as_list

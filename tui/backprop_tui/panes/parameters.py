@@ -22,6 +22,7 @@ from backprop_tui.panes.drawing.table import (
     details,
     element_index,
     header_line,
+    pointed_attribute,
     row_line,
     table_of,
 )
@@ -104,7 +105,8 @@ Every parameter: its value, its gradient, what the last operation changed and wh
     def show(self, view: View) -> None:
         """Show this view; the table scrolls to what changed unless the cursor was moved by hand."""
         before, self._view = self._view, view
-        if before is not None and before.stop is view.stop and before.parameters == view.parameters:
+        same = before is not None and before.stop is view.stop and before.pointer == view.pointer
+        if before is not None and same and before.parameters == view.parameters:
             if used_by_last(before) != used_by_last(view):
                 self._table.used = used_by_last(view)
                 self.repaint()
@@ -142,9 +144,13 @@ Every parameter: its value, its gradient, what the last operation changed and wh
         self.entitle("parameters", " · ".join(notes))
 
     def _follow(self) -> None:
-        """Bring the first row that is read or was written into view."""
+        """Bring the row that a guide points at into view, else the first that is read or was written."""
         if self._grid is not None or self._touched:
             return
+        for number, row in enumerate(self._table.rows):
+            if pointed_attribute(self._table, row):
+                self._reveal(number)
+                return
         names = {name.removesuffix(".grad") for name in (*self._table.edits, *self._table.reads)}
         for number, row in enumerate(self._table.rows):
             if self._table.parameters[row.at].get("name") in names:

@@ -30,6 +30,7 @@ class PicturePane(TextPane):
         & > .piece--read { color: $text-accent; text-style: bold; }
         & > .piece--wrote { color: $text-success; text-style: bold; }
         & > .piece--used { color: $text-warning; }
+        & > .piece--glow { color: $text-accent; text-style: bold reverse; }
         & > .piece--planned { color: $text-secondary; }
     }
     """

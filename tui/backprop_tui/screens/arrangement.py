@@ -30,10 +30,10 @@ PANES = (
     PaneSpec("loss", 5, "loss", "loss"),
     PaneSpec("rate", 6, "learning rate", "rate"),
     PaneSpec("output", 7, "output", "output"),
+    PaneSpec("guide", 0, "guide", "guide"),
 )
 
-ALWAYS = ("program", "operation")
-"""The panes of every arrangement; the compact one adds a third."""
+CURVES = ("loss", "rate")
 
 
 def spec(name: str) -> PaneSpec:
@@ -49,15 +49,31 @@ def arrangement(width: int, height: int) -> Arrangement:
     return "tiny"
 
 
-def visible(how: Arrangement, third: str, maximised: str | None) -> frozenset[str]:
-    """Names of the panes on the screen. `third` is the one that the compact arrangement adds."""
+def always(guided: bool) -> tuple[str, str]:
+    """The panes of every arrangement; the compact one adds a third. A guide needs the room of one."""
+    return ("program", "guide") if guided else ("program", "operation")
+
+
+def visible(how: Arrangement, third: str, maximised: str | None, guided: bool = False) -> frozenset[str]:
+    """Names of the panes on the screen. `third` is the one that was asked for last."""
     if how == "tiny":
         return frozenset()
     if maximised:
         return frozenset({maximised})
+    if how == "compact" and guided and third == "network":
+        return frozenset({"network", "guide"})  # its picture needs the whole width
     if how == "compact":
-        return frozenset({*ALWAYS, third})
-    return frozenset(pane.name for pane in PANES)
+        return frozenset({*always(guided), third})
+    if how == "normal" and guided:
+        return frozenset({"program", "operation", "parameters", "guide", *_chosen(third)})
+    return frozenset(pane.name for pane in PANES if guided or pane.name != "guide")
+
+
+def _chosen(third: str) -> tuple[str, ...]:
+    """What stands beside a guide in the place of the network, which is there by default."""
+    if third in CURVES:
+        return CURVES
+    return (third,) if third == "output" else ("network",)
 
 
 def too_small(width: int, height: int) -> str:
@@ -66,9 +82,9 @@ def too_small(width: int, height: int) -> str:
     return f"{width}×{height} is too small: {columns}×{rows} is the least"
 
 
-def strip(third: str, title: str = "", width: int = 200) -> str:
+def strip(third: str, title: str = "", width: int = 200, guided: bool = False) -> str:
     """The panes to choose the third one from, the present one between ‹ and ›, with its title if it fits."""
-    choices = [pane for pane in PANES if pane.name not in ALWAYS]
+    choices = [pane for pane in PANES if pane.name not in (*always(guided), "guide")]
     text = ""
     for own in (title or spec(third).short, spec(third).short):
         named = ((pane, own if pane.name == third else pane.short) for pane in choices)

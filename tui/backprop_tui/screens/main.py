@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Event
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
@@ -18,15 +19,25 @@ from backprop_tui.debugger.view import View
 from backprop_tui.panes.pieces import TextPane
 from backprop_tui.panes.program import ProgramPane
 from backprop_tui.panes.title import MessageLine, Title
-from backprop_tui.screens.arrangement import PANES, Arrangement, arrangement, spec, strip, too_small, visible
+from backprop_tui.screens.arrangement import (
+    PANES,
+    Arrangement,
+    always,
+    arrangement,
+    spec,
+    strip,
+    too_small,
+    visible,
+)
 from backprop_tui.screens.commands import CommandQueue
 from backprop_tui.screens.footer import KeyLine
-from backprop_tui.screens.questions import QuestionActions
+from backprop_tui.screens.lessons import LessonActions
 from backprop_tui.screens.session_like import How, SessionLike
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from backprop_tui.panes.guide import GuidePane
     from backprop_tui.panes.parameters import Choice
 
 
@@ -34,9 +45,10 @@ class Pane(Protocol):
     """What the screen asks of a pane."""
 
     def show(self, view: View) -> None: ...
+    def frame_again(self) -> None: ...
 
 
-AnyPane = TypeVar("AnyPane", bound=TextPane)
+AnyPane = TypeVar("AnyPane", bound="TextPane | GuidePane")
 
 BINDINGS: list[BindingType] = [
     Binding(",".join(action.keys), action.call, action.label, tooltip=action.help, show=False)
@@ -44,7 +56,7 @@ BINDINGS: list[BindingType] = [
 ]
 
 
-class MainScreen(QuestionActions):
+class MainScreen(LessonActions):
     """Shows views and passes on commands; what can be commanded is in `actions.ACTIONS`."""
 
     BINDINGS = BINDINGS
@@ -62,6 +74,8 @@ class MainScreen(QuestionActions):
         self._arranged_for = Size(0, 0)
         self._mounted = frozenset({"program"})
         """Panes that are there; the others are added after the first frame."""
+        self.complete = Event()
+        """All panes are there."""
 
     def compose(self) -> ComposeResult:
         """The panes, in containers that the style sheet arranges by the class of the screen."""
@@ -89,6 +103,7 @@ class MainScreen(QuestionActions):
 
     async def _mount_others(self) -> None:
         """Add the other panes: the first frame, with the program, need not wait for them."""
+        from backprop_tui.panes.guide import GuidePane
         from backprop_tui.panes.loss import LossPane
         from backprop_tui.panes.network import NetworkPane
         from backprop_tui.panes.operation import OperationPane
@@ -98,23 +113,26 @@ class MainScreen(QuestionActions):
 
         if not self.is_attached:
             return
-        framed, window = self._framed, self.session.window
+        framed, window = self._framed, self.window
         network = framed(NetworkPane(window, id="network", classes="pane"))
         parameters = framed(ParametersPane(window, id="parameters", classes="pane"))
         loss, rate = framed(LossPane(id="loss", classes="pane")), framed(RatePane(id="rate", classes="pane"))
         operation = framed(OperationPane(id="operation", classes="pane"))
         output = framed(OutputPane(id="output", classes="pane"))
+        guide = framed(GuidePane(id="guide", classes="pane"))
         with self.app.batch_update():
             mounted = [
                 self.query_one("#left").mount(operation),
                 self.query_one("#middle").mount(network, parameters),
                 self.query_one("#curves").mount(loss, rate),
                 self.query_one("#lower").mount(output),
+                self.mount(guide, after="#panes"),
             ]
             for widgets in mounted:
                 await widgets
             self._mounted = frozenset(pane.name for pane in PANES)
             self._arrange()
+        self.complete.set()
 
     # what is shown
 
@@ -127,6 +145,8 @@ class MainScreen(QuestionActions):
 
         A message stays until the run has stopped elsewhere: a running one brings views all the time.
         """
+        self.follow(view)
+        view = self.seen(view)
         if (view.status, view.stop) != (self.view.status, self.view.stop) or view.message:
             self._message = ""
         self.view = view
@@ -165,7 +185,7 @@ class MainScreen(QuestionActions):
     @property
     def on_screen(self) -> frozenset[str]:
         """Names of the visible panes."""
-        return visible(self.how, self._third, self._maximised) & self._mounted
+        return visible(self.how, self._third, self._maximised, self.guided) & self._mounted
 
     def on_resize(self, event: events.Resize) -> None:
         """Arrange anew; a screen that resumes is told its old size again."""
@@ -176,6 +196,12 @@ class MainScreen(QuestionActions):
         for name in ("tiny", "compact", "normal", "wide"):
             self.set_class(name == self.how, name)
         self.set_class(self._maximised is not None, "maximised")
+        self.set_class(self.guided, "guided")
+
+    def arrange_again(self) -> None:
+        """A guide has come or gone."""
+        self._maximised = None
+        self._arrange()
 
     def _arrange(self) -> None:
         shown = self.on_screen
@@ -183,7 +209,7 @@ class MainScreen(QuestionActions):
         self._classify()
         for name in self._mounted:
             self.pane(name).display = name in shown
-            cast(TextPane, self.pane(name)).frame_again()
+            cast("Pane", self.pane(name)).frame_again()
         self._show_containers(shown)
         self.query_one("#too-small", Static).update(too_small(self.app.size.width, self.app.size.height))
         self._keep_focus(shown)
@@ -199,7 +225,7 @@ class MainScreen(QuestionActions):
         The chosen pane of the compact arrangement names those that it stands for.
         """
         if self.how == "compact" and not self._maximised and name == self._third:
-            return strip(name, title, self.app.size.width - 4)
+            return strip(name, title, self.app.size.width - 4, self.guided)
         return f"{spec(name).number} {title}"
 
     def _show_containers(self, shown: Iterable[str]) -> None:
@@ -234,10 +260,14 @@ class MainScreen(QuestionActions):
             return
         if self._maximised:
             self._maximised = name
-        if self.how == "compact" and name not in ("program", "operation"):
+        self.look_at(name)
+        self.pane(name).focus()
+
+    def look_at(self, name: str) -> None:
+        """Bring a pane onto the screen."""
+        if self.how != "wide" and name not in always(self.guided):
             self._third = name
         self._arrange()
-        self.pane(name).focus()
 
     def action_maximise(self) -> None:
         """The focused pane alone on the screen, or all again."""

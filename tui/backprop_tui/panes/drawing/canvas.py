@@ -17,7 +17,7 @@ Line = list[Piece]
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Braille dot bits of one cell: 4 rows of 2."""
 
-STYLES = ("gradient", "positive", "negative", "read", "wrote", "used", "planned")
+STYLES = ("gradient", "positive", "negative", "read", "wrote", "used", "planned", "glow")
 """Styles of pictures, beside those of text."""
 
 

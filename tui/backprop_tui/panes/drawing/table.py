@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from backprop_tui.debugger.view import View
+from backprop_tui.debugger.view import Pointer, View
 from backprop_tui.explain.numbers import (
     MINUS,
     count,
@@ -61,6 +61,8 @@ class Table:
     """Names of the entries of the optimizers' state."""
     prefix: str = ""
     """What all names begin with."""
+    pointer: Pointer | None = None
+    """The number that a guide points at."""
     optimized: bool = False
     """Some optimizer holds some parameter, so being in none means something."""
 
@@ -87,6 +89,7 @@ def table_of(view: View, before: View | None) -> Table:
         edits_of(view, before),
         tuple(states),
         common_prefix(view.parameters),
+        view.pointer,
         any(row.get("optimizer") is not None for row in view.parameters),
     )
 
@@ -222,11 +225,18 @@ def row_line(table: Table, row: TableRow, columns: Columns, width: int) -> Line:
     forgotten = is_forgotten(table, parameter)
     number = columns.number
     label = pad(_label(table, row, columns.name - 1), columns.name)
+    glow = pointed_attribute(table, row)
     line: Line = [
-        ("! " if forgotten else "  ", "warn"),
+        ("! " if forgotten else "» " if glow else "  ", "warn"),
         (label, "name" if row.element is None else ""),
-        *_cell(table, name, pad(_part(parameter["value"], row, number - 1), number - 1), ""),
-        *_cell(table, f"{name}.grad", pad(_gradient(parameter, row, number - 1), number - 1), "gradient"),
+        *_cell(table, name, pad(_part(parameter["value"], row, number - 1), number - 1), "", glow == "value"),
+        *_cell(
+            table,
+            f"{name}.grad",
+            pad(_gradient(parameter, row, number - 1), number - 1),
+            "gradient",
+            glow == "grad",
+        ),
     ]
     if columns.change:
         line.append((" " + pad(change_text(table, row, columns.change - 2), columns.change - 1), "wrote"))
@@ -239,10 +249,20 @@ def row_line(table: Table, row: TableRow, columns: Columns, width: int) -> Line:
     return fitted(line, width)
 
 
-def _cell(table: Table, key: str, text: str, style: str) -> Line:
+def _cell(table: Table, key: str, text: str, style: str, glow: bool) -> Line:
     marked = (("read", table.reads), ("wrote", table.edits), ("used", table.used))
     mark = next((word for word, names in marked if key in names), "")
-    return [(GLYPH[mark], mark), (text, mark or style)]
+    return [(GLYPH[mark], mark), (text, "glow" if glow else mark or style)]
+
+
+def pointed_attribute(table: Table, row: TableRow) -> str:
+    """What of a row a guide points at: value, grad or nothing."""
+    pointer = table.pointer
+    if pointer is None or table.parameters[row.at].get("name") != pointer.name:
+        return ""
+    shape = table.parameters[row.at]["value"].get("shape", [])
+    here = row.element is None or pointer.index in (None, element_index(shape, row.element))
+    return pointer.attribute if here else ""
 
 
 def _part(info: TensorInfo, row: TableRow, width: int) -> str:
