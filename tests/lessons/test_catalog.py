@@ -5,6 +5,7 @@ import ast
 import pytest
 
 from backprop_tui.guide import catalog
+from backprop_tui.guide.reading import WrongGuide, read
 
 
 def test_the_default_lesson_exists_with_its_script():
@@ -43,9 +44,10 @@ def test_a_name_like_no_other_gets_no_guess():
     ids=["no minutes", "no level"],
 )
 def test_a_guide_that_lacks_a_field_is_told_on(tmp_path, change, field):
+    (tmp_path / "broken.py").write_text("")
     whole = catalog.find("update").script.with_suffix(".toml").read_text(encoding="utf-8")
     guide = tmp_path / "broken.toml"
     guide.write_text(whole.replace(change, ""), encoding="utf-8")
 
-    with pytest.raises(ValueError, match=field):
-        catalog.read(guide)
+    with pytest.raises(WrongGuide, match=f"broken.toml line 1, “{field}”"):
+        read(guide)

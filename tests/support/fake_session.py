@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.probing import Difference, Downhill
 from backprop_tui.debugger.view import Change, Frame, OutputChunk, Plan, Stop, Toggles, View
 from backprop_tui.explain.chain import Chain, Factor, Path
@@ -174,7 +175,23 @@ class FakeSession:
     async def restart(self) -> None:
         self.asked.append("restart")
         self.position = 0
+        self.view = replace(self.view, changes=())
         self.show()
+
+    async def walk_until(self, wanted: Callable[[View], bool]) -> None:
+        for position in range(self.position + 1, self.end + 1):
+            self.position = position
+            view = self.at(position)
+            if self._stops(position, "walk") and (view.status == "finished" or wanted(view)):
+                return self.show()
+
+    async def finish(self) -> None:
+        self.position = self.end
+        self.show()
+
+    async def open(self, program: Program) -> None:
+        self.asked.append(("open", program.target))
+        await self.restart()
 
     async def change(self, kind: str, value: Any) -> None:
         self.asked.append((kind, value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,7 @@ class Guide:
             for number in range(beat):
                 await self._pass(number)
         except (NoSuchPlace, Refused, WrongExpression) as error:
-            self.page = replace(self.page, trouble=str(error))
+            await self._stay(str(error))
             return
         await self._tell(beat)
 
@@ -124,12 +125,18 @@ class Guide:
                 await make(self.session, switch)
             await self._go(beat)
         except (NoSuchPlace, Refused, WrongExpression) as error:
-            self.page = replace(self.page, trouble=str(error))
+            await self._stay(str(error))
             return
         await self._keep()
         await self.rewrite()
         if self.notebook is not None:
             self.notebook.reached(self.lesson.name, beat, len(self.lesson.beats) - 1)
+
+    async def _stay(self, trouble: str) -> None:
+        """The story cannot go on: say why, where we were."""
+        with contextlib.suppress(NoSuchPlace, Refused):
+            await self._go(self.story.beat)
+        self.page = replace(self.page, trouble=trouble)
 
     async def _go(self, beat: int) -> None:
         """Bring the run to where a beat is told; its views on the way are not followed."""
@@ -168,7 +175,7 @@ class Guide:
             self._verdicts[beat] = judge(ask, given, await self._known())
         except (NoSuchPlace, Refused, WrongExpression) as error:
             self.story.answered.discard(beat)
-            self.page = replace(self.page, trouble=str(error))
+            await self._stay(str(error))
             return
         if self.notebook is not None:
             self.notebook.answered(self.lesson.name, beat, self._verdicts[beat].mark)

@@ -42,10 +42,10 @@ class Story:
         return self.lesson.left_at(beat) if beat in self.answered else self.lesson.place_of(beat)
 
     def stands_at(self, view: View) -> bool:
-        """Whether the run is where the present beat is told."""
+        """Whether the run is where the present beat is told, before or after its question."""
         if view.stop is None or not self.undisturbed(view):
             return False
-        return self._met.get(self._key(self.beat)) == view.stop.time
+        return any(self._met.get(key) == view.stop.time for key in self._keys(self.beat))
 
     def undisturbed(self, view: View) -> bool:
         """Whether exactly the changes of the present beat are in force."""
@@ -55,7 +55,7 @@ class Story:
         """The run has been brought to where a beat is told."""
         self.beat = beat
         if view.stop is not None:
-            self._met[self._key(beat)] = view.stop.time
+            self._met[self.lesson.chapter_of(beat), self.place_of(beat)] = view.stop.time
 
     def follow(self, view: View) -> bool:
         """The cursor has moved; whether the present beat is another one now."""
@@ -85,37 +85,42 @@ class Story:
 
     def _before(self, beat: int, view: View) -> bool:
         """Whether the run stands before a beat that was met."""
-        met = self._met.get(self._key(beat))
-        return met is not None and view.stop is not None and view.stop.time < met
+        met = [self._met[key] for key in self._keys(beat) if key in self._met]
+        return bool(met) and view.stop is not None and view.stop.time < min(met)
 
     def _reached(self, beat: int, view: View) -> Time | None:
         """The time of the beat's operation if the run is there or beyond, with the changes of the beat."""
         if view.stop is None or in_force(view) != wanted(self.lesson.changes_at(beat)):
             return None
-        key, now = self._key(beat), view.stop.time
-        if key in self._met:
-            return self._met[key] if self._met[key] <= now else None
-        return self._begun.get(key)
+        times = (self._met.get(key, self._begun.get(key)) for key in self._keys(beat))
+        return max((time for time in times if time is not None and time <= view.stop.time), default=None)
 
     def _look_around(self, view: View) -> None:
         """Find the operations of beats among those that have just been run."""
         assert view.stop is not None
-        seen = {time_of(record): record for record in view.records}
-        still_open = {time_of(record) for record in view.stop.open}
-        for beat in self._chapter():
-            place = self.place_of(beat)
-            if place.when == "end" and view.status == "finished":
-                self._begun[self._key(beat)] = view.stop.time
-            if self._key(beat) in self._met or place.when in ("start", "end"):
-                continue
-            found = found_in(place, around(view))
-            if found is None or (place.when == "after") != (time_of(found) in seen):
-                continue
-            if time_of(found) not in still_open:
-                self._begun[self._key(beat)] = time_of(found)
+        for key in {key for beat in self._chapter() for key in self._keys(beat)} - self._met.keys():
+            time = _time_at(key[1], view)
+            if time is not None:
+                self._begun[key] = time
 
-    def _key(self, beat: int) -> tuple[int, Place]:
-        return self.lesson.chapter_of(beat), self.place_of(beat)
+    def _keys(self, beat: int) -> set[tuple[int, Place]]:
+        """Chapter and places of a beat: where it is told, and where its answer was seen."""
+        return {
+            (self.lesson.chapter_of(beat), place)
+            for place in (self.lesson.place_of(beat), self.place_of(beat))
+        }
+
+
+def _time_at(place: Place, view: View) -> Time | None:
+    """The time of the operation of a place, if the run has just come by it."""
+    assert view.stop is not None
+    if place.when == "end" and view.status == "finished":
+        return view.stop.time
+    found = found_in(place, around(view)) if place.when in ("before", "after") else None
+    if found is None:
+        return None
+    complete = time_of(found) in {time_of(record) for record in view.records}
+    return time_of(found) if complete == (place.when == "after") else None
 
 
 def around(view: View) -> list[Record]:

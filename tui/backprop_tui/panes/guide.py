@@ -65,10 +65,20 @@ class GuideText(TextPane):
 class AnswerLine(Input):
     """Takes a number; every other key does what it does elsewhere."""
 
-    async def _on_key(self, event: events.Key) -> None:
-        if event.is_printable and event.character not in _OF_NUMBERS:
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Whether a key is typed; if not, its binding holds."""
+        return character is not None and character in _OF_NUMBERS
+
+    async def on_key(self, event: events.Key) -> None:
+        """Textual also calls the handler of `Input`, which swallows every printable key, unless that is
+        prevented; and a key that is prevented does not reach the bindings by itself."""
+        if not event.is_printable or event.character in _OF_NUMBERS:
             return
-        await super()._on_key(event)
+        event.stop()
+        event.prevent_default()
+        bound = self.screen.active_bindings.get(event.key)
+        if bound is not None and bound.enabled:
+            await self.app.run_action(bound.binding.action, default_namespace=bound.node)
 
 
 class GuidePane(Vertical):

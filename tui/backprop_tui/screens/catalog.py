@@ -102,4 +102,8 @@ def line_of(lesson: Lesson, notebook: Notebook) -> str:
         if progress.beat
         else ""
     )
-    return f"{mark:>4} {lesson.name:13} {lesson.title[:44]:44} {lesson.minutes:>3} min"
+    return f"{mark:>4} {lesson.name:13} {_cut(lesson.title, 42):42} {lesson.minutes:>3} min"
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
