@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from backprop_tui.panes.guide import AnswerLine, GuidePane
 from backprop_tui.panes.operation import OperationPane
 from backprop_tui.panes.parameters import ParametersPane
 from backprop_tui.screens.catalog import LessonList, fits
+from support import snapshot
 from support.fake_session import FakeSession
 from support.update_run import SCRIPT
 
@@ -233,3 +235,23 @@ def test_every_word_that_is_typed_must_be_in_a_lesson(tmp_path):
     lesson = read(guide)
     assert fits(lesson, "") and fits(lesson, "STORY hap")
     assert not fits(lesson, "story nothing")
+
+
+BEATS = {
+    "number-80x24": ((80, 24), 1, "What will the gradient be?"),
+    "answer-120x36": ((120, 36), 2, "It is −0.85"),
+    "choice-120x36": ((120, 36), 5, "Where does it go?"),
+}
+
+
+@pytest.mark.parametrize("name", BEATS)
+async def test_pictures_of_three_beats(tmp_path, name):
+    size, enters, words = BEATS[name]
+    async with told(tmp_path, size) as (app, pilot, _session):
+        for _ in range(enters):
+            page = app.screen.guide.page
+            await pilot.press("enter")
+            await until(pilot, lambda page=page: app.screen.guide.page != page)
+        await until(pilot, lambda: words in frame(app))
+        await pilot.pause(0.1)
+        snapshot.check(app, Path(__file__).parent / "snapshots" / f"{name}.svg")
