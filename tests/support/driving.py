@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from backprop_tui.debugger.failure import Refused
-from backprop_tui.debugger.history import History
 from backprop_tui.debugger.launch import Program
-from backprop_tui.debugger.log import ChangeLog
 from backprop_tui.debugger.view import Stop, View
 from support.sessions import ENDS, Watched
 
@@ -60,13 +58,8 @@ class Driver:
         """Run a script from its beginning to the first operation of its training loop."""
         with contextlib.suppress(Refused):
             self.pause()
-        run = self.session.run_of_script
-        run.forget()
-        run.program = run.processes.program = Program(str(script), arguments, changes=changes, **more)
-        run.history, run.log = History(), ChangeLog(changes)
-        self.session.breakpoints.clear()
         self.messages.clear()
-        return self.do(self.session.restart())
+        return self.do(self.session.open(Program(str(script), arguments, changes=changes, **more)))
 
     @property
     def view(self) -> View:

@@ -120,9 +120,11 @@ class Alterations:
             self.engine.quiet += 1
             try:
                 self.make(change["kind"], change["value"])
-                self.made += 1
                 self.observer.revise(op)
+            except Exception as error:  # a saved session may be of another script
+                self.observer.note(f"the change {change['kind']} could not be made again: {error}")
             finally:
+                self.made += 1
                 self.engine.quiet -= 1
         if not self._pending:
             self.engine.on_begin = None

@@ -190,6 +190,15 @@ class Run:
         begin = starts.of(iteration - 1)
         return starts.known(iteration) and self.processes.nearest(begin).time > self.cursor()
 
+    async def repeat(self, entries: tuple[Entry, ...], target: Target) -> Stop:
+        """From the beginning, with changes made again at their times, to where a saved session stood."""
+        self.processes.drop_after(BEFORE_ALL, 0)
+        self.log.entries = list(entries)
+        first = target.iteration - 1 if target.iteration > 2 else 0
+        stop = await self.travel(self.processes.nearest(BEFORE_ALL), target, first)
+        self.trail.reset_to(self.history.starts.of(first) if first else START)
+        return stop
+
     def close_behind(self, stop: Stop) -> bool:
         """Whether the iteration before a stop can be run again quickly."""
         begin = self.history.starts.of(max(stop.iteration - 1, 0))

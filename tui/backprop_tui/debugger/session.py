@@ -12,9 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.keeping import brought_back, saved_from, verdict
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.probing import Difference, Downhill, Probes
 from backprop_tui.debugger.run import EVERYTHING, NEVER, Target
+from backprop_tui.debugger.saved import Saved
 from backprop_tui.debugger.showing import ENDS, Showing, blank, details_of
 from backprop_tui.debugger.stops import window_from
 from backprop_tui.debugger.timeline import START, back_target, time_of
@@ -231,6 +233,21 @@ class Session(Showing):
         )
         self._plan_soon()
         self._checkpoint_here()
+
+    def saved(self) -> Saved:
+        """All that it takes to come here again."""
+        lines = tuple(f"{file}:{line}" for file, line in sorted(self.breakpoints))
+        return saved_from(self.run_of_script, self._ready(), lines)
+
+    async def resume(self, saved: Saved) -> None:
+        """Run to where a saved session stood, and say whether it is the same run."""
+        self._ready()
+        run = self.run_of_script
+        await self._alone(brought_back(run, saved))
+        places = (word.rpartition(":") for word in saved.breakpoints)
+        self.breakpoints = {(file, int(line)) for file, _, line in places if line.isdigit()}
+        message = verdict(run, saved, self._stop_of_view())
+        self._publish(breakpoints=frozenset(self.breakpoints), message=message)
 
     # questions
     async def difference(self, name: str, index: Sequence[int]) -> Difference:

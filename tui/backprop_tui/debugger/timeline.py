@@ -192,6 +192,10 @@ class Digests:
         """The future after a landmark is another one now."""
         del self._known[max(landmark, 0) :]
 
+    def until(self, landmark: int) -> list[tuple[int, int]]:
+        """(landmark, digest) of those that are known, up to a landmark."""
+        return [(place + 1, known - 1) for place, known in enumerate(self._known[:landmark]) if known]
+
     def at(self, landmark: int) -> int | None:
         """The digest of a landmark, None if it has not been reached."""
         known = self._known[landmark - 1] if 0 < landmark <= len(self._known) else 0
