@@ -10,6 +10,7 @@ from typing import Any
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.probing import Difference, Downhill
+from backprop_tui.debugger.saved import Cursor, Saved, hash_of
 from backprop_tui.debugger.view import Change, Frame, OutputChunk, Plan, Stop, Toggles, View
 from backprop_tui.explain.chain import Chain, Factor, Path
 from backprop_tui.protocol import ParameterRow
@@ -188,6 +189,15 @@ class FakeSession:
     async def finish(self) -> None:
         self.position = self.end
         self.show()
+
+    def saved(self) -> Saved:
+        cursor = Cursor((0, self.position), 1, self.position + 1)
+        return Saved(SCRIPT, (), False, "/", None, 1, hash_of(SCRIPT), "2.13.0", (), (), (), cursor)
+
+    async def resume(self, saved: Saved) -> None:
+        self.asked.append(("resume", saved))
+        self.position = saved.cursor.time[1]
+        self.show("resumed")
 
     async def open(self, program: Program) -> None:
         self.asked.append(("open", program.target))

@@ -11,6 +11,7 @@ GROUPS = {
     "ask": "Ask why, in copies of the script",
     "see": "What is on the screen",
     "learn": "In a lesson",
+    "keep": "Keep for later",
     "app": "The program",
 }
 """Groups of actions with their headings in the help, in that order."""
@@ -101,6 +102,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("maximise", ("x",), "Maximise", "The focused pane alone on the screen, or all.", "see"),
     Action("log_scale", ("y",), "Log scale", "Loss curve linear or logarithmic.", "see"),
     Action("close", ("escape",), "Close", "Close what is open, end maximising.", "see"),
+    Action("save", ("ctrl+s",), "Save…", "Write the session into a file, to be resumed.", "keep"),
+    Action("share", ("ctrl+y",), "Share…", "The session as a string to paste.", "keep"),
     Action("help", ("question_mark", "f1"), "Help", "This pane explained, and all keys.", "app", 8, "help"),
     Action("palette", ("ctrl+p",), "Palette", "Find any of these by name.", "app"),
     Action("quit", ("q", "ctrl+q"), "Quit", "Leave the program and end the script.", "app", 9, "quit"),

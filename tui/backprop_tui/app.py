@@ -19,6 +19,7 @@ from backprop_tui.screens.main import MainScreen
 from backprop_tui.screens.session_like import SessionFactory
 
 if TYPE_CHECKING:
+    from backprop_tui.debugger.saved import Saved
     from backprop_tui.guide.lesson import Lesson
 
 
@@ -38,10 +39,12 @@ class BackpropApp(App[int]):
     BINDINGS = [Binding("ctrl+q", "quit", "Quit", show=False, priority=True)]
     ENABLE_COMMAND_PALETTE = True
 
-    def __init__(self, session_factory: SessionFactory, lesson: Lesson | None = None) -> None:
+    def __init__(
+        self, session_factory: SessionFactory, lesson: Lesson | None = None, saved: Saved | None = None
+    ) -> None:
         """`session_factory` is given what takes a new view; the session starts after the first frame.
 
-        ``lesson``: the one whose script the session runs.
+        ``lesson``: the one whose script the session runs. ``saved``: where to resume it.
         """
         super().__init__()
         self.session = session_factory(self._on_view)
@@ -49,6 +52,7 @@ class BackpropApp(App[int]):
         self._ending = False
         self._main = MainScreen(self.session)
         self._lesson = lesson
+        self._saved = saved
 
     def get_default_screen(self) -> Screen[Any]:
         """The main screen is there from the first frame on."""
@@ -71,6 +75,8 @@ class BackpropApp(App[int]):
             return
         if self._lesson is not None and self._lesson.beats:
             self._main.open_lesson(self._lesson, start=True)
+        if self._saved is not None:
+            self._main.resume(self._saved)
 
     def exit(self, result: int | None = None, return_code: int = 0, message: Any = None) -> None:
         """End the app. Views that come while the screen is taken down are not shown."""
@@ -124,8 +130,8 @@ class BackpropApp(App[int]):
         return (command for command in super().get_system_commands(screen) if command.title not in ours)
 
 
-def run(session_factory: SessionFactory, lesson: Lesson | None = None) -> int:
+def run(session_factory: SessionFactory, lesson: Lesson | None = None, saved: Saved | None = None) -> int:
     """Run the app until it ends; the exit status for the shell."""
-    app = BackpropApp(session_factory, lesson)
+    app = BackpropApp(session_factory, lesson, saved)
     app.run()
     return app.return_code or 0

@@ -14,6 +14,7 @@ from backprop_tui import __version__
 
 if TYPE_CHECKING:
     from backprop_tui.debugger.launch import Program
+    from backprop_tui.debugger.saved import Saved
     from backprop_tui.guide.lesson import Lesson
 
 USAGE_ERROR = 2
@@ -27,6 +28,7 @@ Step through a PyTorch training loop, one operation at a time, forwards and back
   backprop-tui -m MODULE [ARGS]      a module, as python -m would run it
   backprop-tui trace SCRIPT [ARGS]   no screen: one JSON object per operation
   backprop-tui lessons               what lessons there are
+  backprop-tui resume FILE|STRING    a session that was saved or shared
 """
 
 _CHANGES = ("zero_grad", "loss", "reduction", "optimizer", "lr", "scheduler", "backward_gradient", "set")
@@ -51,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _trace(arguments[1:])
         if arguments[:1] == ["lessons"]:
             return _lessons(arguments[1:])
+        if arguments[:1] == ["resume"]:
+            return _resume(arguments[1:])
         return _app(arguments)
     except UsageError as error:
         print(f"backprop-tui: {error}", file=sys.stderr)
@@ -282,17 +286,78 @@ def _guided(word: str) -> Lesson:
         raise UsageError(str(error)) from None
 
 
+def _resume(arguments: list[str]) -> int:
+    from backprop_tui.debugger.saved import PREFIX, WrongSession, load
+
+    parser = _Parser(
+        prog="backprop-tui resume",
+        description="Go on with a session that was saved, or shared as a string.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("session", metavar="FILE|STRING", help="what was saved or shared")
+    parser.add_argument("--yes", action="store_true", help="do not ask before running the script of a string")
+    options = parser.parse_args(arguments)
+    try:
+        saved = load(options.session)
+    except WrongSession as error:
+        raise UsageError(str(error)) from None
+    saved = _moved(saved)
+    if not saved.is_module:
+        _check_script(saved.target, check_syntax=saved.python is None)
+    if saved.python is not None and shutil.which(saved.python) is None:
+        raise UsageError(f"the session needs the interpreter {saved.python}, which is not there")
+    if not os.path.isdir(saved.folder):
+        raise UsageError(f"the session needs the directory {saved.folder}, which is not there")
+    _check_terminal()
+    shared = options.session.startswith(PREFIX) and not options.yes
+    if shared and not _agreed(f"This runs {saved.command()} in {saved.folder}. Run it? [y/N] "):
+        return 0
+    from backprop_tui.app import run
+    from backprop_tui.debugger.session import Session
+
+    return run(lambda on_view: Session(saved.program(), on_view), saved=saved)
+
+
+def _moved(saved: Saved) -> Saved:
+    """A session of another machine: its script may be here, or be a lesson."""
+    from dataclasses import replace
+
+    from backprop_tui.debugger.saved import hash_of
+    from backprop_tui.guide.catalog import folder
+
+    if saved.is_module or os.path.exists(saved.target):
+        return saved
+    name, here = os.path.basename(saved.target), os.getcwd()
+    lesson = folder() / name
+    if os.path.exists(name):
+        return replace(saved, target=os.path.join(here, name), folder=here)
+    if lesson.is_file() and hash_of(str(lesson)) == saved.sha256:
+        return replace(saved, target=str(lesson), folder=here)
+    raise UsageError(
+        f"the session is of {saved.target}, which is not there, and there is no {name} here either"
+    )
+
+
+def _check_terminal() -> None:
+    """Raises UsageError if there is no screen to draw on."""
+    for stream, name in ((sys.stdin, "stdin"), (sys.stdout, "stdout")):
+        if not stream.isatty():
+            raise UsageError(
+                f"the screen needs a terminal and {name} is not one: backprop-tui trace works without"
+            )
+
+
+def _agreed(question: str) -> bool:
+    return input(question).strip().lower() in ("y", "yes")
+
+
 def _app(arguments: list[str]) -> int:
     options = _parser("backprop-tui", _DESCRIPTION).parse_args(arguments)
     from backprop_tui.guide.catalog import DEFAULT
 
     program = _program(options, DEFAULT)
     lesson = None if options.module is not None else _lesson_of((options.script or [DEFAULT])[0])
-    for stream, name in ((sys.stdin, "stdin"), (sys.stdout, "stdout")):
-        if not stream.isatty():
-            raise UsageError(
-                f"the screen needs a terminal and {name} is not one: backprop-tui trace works without"
-            )
+    _check_terminal()
     from backprop_tui.app import run
     from backprop_tui.debugger.session import Session
 

@@ -31,7 +31,7 @@ from backprop_tui.screens.arrangement import (
 )
 from backprop_tui.screens.commands import CommandQueue
 from backprop_tui.screens.footer import KeyLine
-from backprop_tui.screens.lessons import LessonActions
+from backprop_tui.screens.keeping import KeepingActions
 from backprop_tui.screens.session_like import How, SessionLike
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ BINDINGS: list[BindingType] = [
 ]
 
 
-class MainScreen(LessonActions):
+class MainScreen(KeepingActions):
     """Shows views and passes on commands; what can be commanded is in `actions.ACTIONS`."""
 
     BINDINGS = BINDINGS

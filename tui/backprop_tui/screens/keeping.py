@@ -1,0 +1,66 @@
+"""The actions that write something: the session, a string to share it."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backprop_tui.debugger.failure import Refused
+from backprop_tui.screens.lessons import LessonActions
+
+if TYPE_CHECKING:
+    from backprop_tui.debugger.saved import Saved
+
+
+class KeepingActions(LessonActions):
+    """Actions of the main screen that keep something for later."""
+
+    def action_save(self) -> None:
+        """Ask for a file and write the session into it."""
+        from backprop_tui.debugger.saved import SUFFIX, to_share, write
+
+        async def save(name: str) -> None:
+            path, session = _file(name), self.session.saved()
+            try:
+                write(path, session)
+            except OSError as error:
+                raise Refused(f"{path} cannot be written: {error.strerror}") from None
+            self.app.copy_to_clipboard(to_share(session))
+            self.say(f"saved; go on with: backprop-tui resume {path} (a string for it is in the clipboard)")
+
+        stem = Path(self.session.view.script).stem
+        self._ask(
+            "Save the session as", save, value=f"{stem}{SUFFIX}", hint="Enter writes the file, Esc closes"
+        )
+
+    def action_share(self) -> None:
+        """Show the session as a string."""
+        self.commands.submit("share", self._share)
+
+    async def _share(self) -> None:
+        from backprop_tui.debugger.saved import to_share
+        from backprop_tui.screens.report import Report
+
+        text = to_share(self.session.saved())
+        self.app.copy_to_clipboard(text)
+        lines = ["backprop-tui resume STRING comes here again, where the script is. The string:", "", text]
+        self.app.push_screen(Report("share", [*lines, "", "It was copied to the clipboard too."]))
+
+    def resume(self, saved: Saved) -> None:
+        """Run to where a session stood."""
+        self.say(f"resuming {saved.command()}")
+        self.commands.submit("resume", partial(self.session.resume, saved))
+
+
+def _file(name: str) -> Path:
+    """The path that was typed. Raises Refused."""
+    if not name:
+        raise Refused("a name is needed, for example train.session.json")
+    path = Path(os.path.expanduser(name))
+    if path.is_dir():
+        raise Refused(f"{path} is a directory: name a file in it")
+    if not path.absolute().parent.is_dir():
+        raise Refused(f"there is no directory {path.parent}")
+    return path
