@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -89,7 +90,7 @@ class Witness:
             return evidence_steps.of_update(op.inputs[1], op.inputs[0], self._known)
         if op.kind == "schedule":
             args, kwargs = op.call or ((), {})
-            return evidence_steps.of_schedule(op.inputs, args, kwargs)
+            return evidence_steps.of_schedule(op.inputs, _in_copy, args, kwargs)
         return None
 
     def _accumulating(self, op: Op, leaf: torch.Tensor) -> dict[str, Any]:
@@ -143,6 +144,14 @@ def _rates_as_asked(scheduler: Any) -> dict[str, Any]:
     except ChangeError:  # it has none of its own
         found["get_lr"] = None
     return found
+
+
+def _in_copy(function: Callable[[], Any]) -> Any:
+    """Call a function of the script in a copy of the process. Raises ChangeError if there can be none."""
+    obstacle = checkpoint.obstacle()
+    if obstacle is not None:
+        raise ChangeError(f"it is only asked in a copy of the process, and {obstacle}")
+    return in_fork(function)
 
 
 class _Label(NamedTuple):

@@ -77,12 +77,12 @@ class QuestionActions(ChangeActions):
         name, _, index = chosen
 
         async def chain() -> None:
-            from backprop_tui.panes.drawing.paths import chain_lines
+            from backprop_tui.panes.drawing.paths import answer_lines
             from backprop_tui.screens.report import Route
 
             found = await self.session.chain(name, index)
             self.say("")
-            self.app.push_screen(Route("the chain rule", chain_lines(found)), self._go_there)
+            self.app.push_screen(Route("the chain rule", answer_lines(found)), self._go_there)
 
         self.say("running this iteration again in a copy…")
         self.commands.submit("chain", chain)
