@@ -81,7 +81,7 @@ class Engine:
         self.on_report: Callable[[], None] = lambda: None
         self.on_iteration_end: Callable[[], None] = lambda: None
         self.on_backward: Callable[[Any, Any], None] | None = None
-        """Called with the roots of an outermost backward pass, and the gradients given for them, before it."""
+        """Called before an outermost backward pass with its roots and the gradients given for them."""
         self.on_begin: Callable[[Op], None] | None = None
         """Called before the gate, while changes wait to be applied again."""
 

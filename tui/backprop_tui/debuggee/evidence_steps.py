@@ -262,7 +262,7 @@ def of_schedule(
 
 
 def _asked(scheduler: Any, given: Mapping[str, Any], elsewhere: Elsewhere) -> Any:
-    """The attributes, packed, with what the functions of the script say; where there are none, none is asked."""
+    """The attributes, packed, with what the functions of the script say if there are any."""
     asked = 0
 
     def count(function: Callable[[Any], Any], argument: Any) -> dict[str, Any]:

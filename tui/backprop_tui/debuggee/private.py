@@ -181,7 +181,7 @@ def goes_to(node: Any) -> list[tuple[Any, int, tuple[int, ...]]]:
 
 
 def results_like(node: Any) -> list[tuple[tuple[int, ...], torch.dtype, torch.device]]:
-    """Shape, dtype and device of every result of the function that made a node: of what comes in backwards."""
+    """Shape, dtype and device of every gradient that can come to a node."""
     return [(tuple(like.shape), like.dtype, like.device) for like in node._input_metadata]
 
 

@@ -1,4 +1,4 @@
-"""One element of a leaf followed through backward passes: what every operation on the way gives to its gradient.
+"""One element of a leaf followed through backward passes: what each operation gives to its gradient.
 
 Only in a copy that is thrown away: the hooks hold on to the graph.
 """
@@ -184,13 +184,12 @@ def _layer(position: int, number: int, gradient: torch.Tensor, tangent: torch.Te
     rest = parts.clone()
     rest[shown] = 0
     shape = tuple(tangent.shape)
+    told = [[_index(spot, shape), plain(above[spot].item()), plain(below[spot].item())] for spot in shown]
     return {
         "position": position,
         "result": number,
         "shape": list(shape),
-        "parts": [
-            [_index(spot, shape), plain(above[spot].item()), plain(below[spot].item())] for spot in shown
-        ],
+        "parts": told,
         "more": int((rest != 0).sum()),
         "rest": plain(float(rest.sum())),
         "size": plain(float(parts.abs().sum())),

@@ -22,9 +22,8 @@ MOST_ELEMENTS = 512
 PRECISION = {"float64": 1e-12, "float32": 1e-5}
 """Of a sum's rounding, relative to the sum of its terms' sizes; 2e-2 for anything coarser."""
 REARRANGING = frozenset(
-    ["T", "Transpose", "Permute", "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Alias", "Clone",
-     "ToCopy"]
-)  # fmt: skip
+    "T Transpose Permute View UnsafeView ReshapeAlias Squeeze Unsqueeze Alias Clone ToCopy".split()
+)
 """Nodes that hand on the numbers they get: what is said of the next one is true of them."""
 
 _NODE = re.compile(r"Backward\d*$")

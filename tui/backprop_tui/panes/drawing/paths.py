@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backprop_tui.explain.layered import Layered
 from backprop_tui.explain.numbers import MINUS, significant
 
 if TYPE_CHECKING:
     from backprop_tui.explain.chain import Chain, Factor, Path
-    from backprop_tui.explain.layered import Layer, Layered, Neighbour, Part, Pass
+    from backprop_tui.explain.layered import Layer, Neighbour, Part, Pass
 
 MOST_LAYERS = 60
 """Of more operations the nearest to the loss and the nearest to w are told."""
@@ -25,7 +26,7 @@ class PathLine:
 
 def answer_lines(found: Chain | Layered) -> list[PathLine]:
     """All paths of a small net, the sums at every operation of a wide one."""
-    return layer_lines(found) if hasattr(found, "passes") else chain_lines(found)
+    return layer_lines(found) if isinstance(found, Layered) else chain_lines(found)
 
 
 def chain_lines(found: Chain) -> list[PathLine]:
