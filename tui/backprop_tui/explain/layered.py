@@ -22,8 +22,9 @@ MOST_ELEMENTS = 512
 PRECISION = {"float64": 1e-12, "float32": 1e-5}
 """Of a sum's rounding, relative to the sum of its terms' sizes; 2e-2 for anything coarser."""
 REARRANGING = frozenset(
-    "T Transpose Permute View UnsafeView ReshapeAlias Squeeze Unsqueeze Alias Clone ToCopy".split()
-)
+    {"T", "Transpose", "Permute", "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Alias",
+     "Clone", "ToCopy"}
+)  # fmt: skip
 """Nodes that hand on the numbers they get: what is said of the next one is true of them."""
 
 _NODE = re.compile(r"Backward\d*$")
@@ -121,12 +122,15 @@ class Layered:
 
 
 def layered(name: str, index: Index, passes: Sequence[Mapping[str, Any]]) -> Layered:
-    """From the debuggee's message. Operations of one element, or that only rearrange, are left out."""
+    """From the debuggee's message.
+
+    Operations of one element, that only rearrange, or that the element does not reach are left out.
+    """
     return Layered(name, index, tuple(_pass(told) for told in passes))
 
 
 def _pass(told: Mapping[str, Any]) -> Pass:
-    layers = [_layer(layer) for layer in told["layers"] if _worth_telling(layer)]
+    layers = [layer for layer in map(_layer, filter(_worth_telling, told["layers"])) if layer.width]
     return Pass(tuple(layers), number(told["gradient"]), told["dtype"])
 
 

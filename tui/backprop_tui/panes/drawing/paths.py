@@ -93,8 +93,10 @@ def _pass_lines(one: Pass) -> list[PathLine]:
             lines += [PathLine(""), PathLine(f"… {left_out:,} operations between …")]
         lines += [PathLine(""), *_layer_lines(one, layer)]
     wrong = sum(not one.agrees(layer) for layer in layers)
-    verdict = "✓ at every operation" if not wrong else f"✗ at {wrong:,} of {len(layers):,} operations"
-    return [*lines, PathLine(""), PathLine(f"∂L/∂w = {_number(one.autograd)} {verdict}")]
+    verdict = " ✓ at every operation" if not wrong else f" ✗ at {wrong:,} of {len(layers):,} operations"
+    if not layers:
+        lines, verdict = [PathLine(""), PathLine("No wide operation on the way depends on it.")], ""
+    return [*lines, PathLine(""), PathLine(f"∂L/∂w = {_number(one.autograd)}{verdict}")]
 
 
 def _layer_lines(one: Pass, layer: Layer) -> list[PathLine]:
