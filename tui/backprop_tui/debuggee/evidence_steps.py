@@ -221,7 +221,7 @@ def of_accumulate(
         "saved": {
             "tensor": pack(leaf, known),
             "before": pack(leaf.grad),
-            "added": pack(added),
+            "added": pack(added, known),
             "uses": [pack(use) for use in uses],
         },
     }
