@@ -72,9 +72,10 @@ def _leading(text: str, place: tuple[int, int] | None) -> PathLine:
 def layer_lines(found: Layered) -> list[PathLine]:
     """At every operation the largest parts of the sum over its elements, the nearest to the loss first."""
     lines = [
-        PathLine(f"∂L/∂w for w = {_element(found)}: too many paths to write out, so they are summed"),
-        PathLine("at each operation, from the loss down to w. The paths through one element a give"),
-        PathLine("∂L/∂a, how the loss answers to a, times ∂a/∂w, how a answers to w."),
+        PathLine(f"∂L/∂w for w = {_element(found)}"),
+        PathLine("Too many paths to write out: they are summed at each operation,"),
+        PathLine("from the loss down to w. The paths through one element a give"),
+        PathLine("∂L/∂a · ∂a/∂w: how the loss answers to a, times how a answers to w."),
     ]
     for number, one in enumerate(found.passes, 1):
         if len(found.passes) > 1:
