@@ -121,6 +121,11 @@ def test_what_cannot_be_followed_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     w = torch.ones(3, requires_grad=True)
     with pytest.raises(Unfollowed, match="OnceBackward cannot be followed: its backward function cannot be"):
         tangent_of(Once.apply(w).sum(), w, (0,))
+    turned = torch.polar(w, w).abs().sum()
+    with pytest.raises(
+        Unfollowed, match="PolarBackward0 cannot be followed: it computes with complex numbers"
+    ):
+        tangent_of(turned, w, (0,))
     again = checkpoint(lambda t: t.exp() * 2, w, use_reentrant=False)
     with pytest.raises(Unfollowed, match="activation checkpointing"):
         tangent_of(again.sum(), w, (0,))

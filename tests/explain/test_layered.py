@@ -36,6 +36,8 @@ def test_a_sum_that_is_not_autograds_does_not_agree() -> None:
     assert not of(told(), gradient=-0.376).agrees
     assert of(told(), gradient=-0.375001).agrees, "to float32's precision"
     assert not of(told(), gradient="nan").agrees
+    assert of(told(rest="nan"), gradient="nan").agrees
+    assert not of(told(rest="inf"), gradient="-inf").agrees
     assert not of(told(), told(rest=0.2)).agrees, "one wrong operation is enough"
 
 

@@ -19,7 +19,7 @@ from backprop_tui.debuggee.evidence import readable, saved_of
 
 LARGEST = 10_000_000
 """A result of more elements is not followed: its tangent takes as much memory as the result."""
-MOST_NODES = 20_000
+MOST_NODES = 5_000
 
 Tangents = list[torch.Tensor | None]
 """One for each result of a node; None where it does not depend on the element."""
@@ -92,7 +92,7 @@ def _through(node: Any, known: dict[Any, Tangents]) -> Tangents:
     try:
         readable(node)
         return _differentiated(node, known)
-    except (RuntimeError, NotImplementedError, LookupError, TypeError) as error:
+    except Exception as error:  # of torch, or of a backward function of the script's
         raise Unfollowed(f"{name} cannot be followed: {_first_line(error)}") from error
 
 
@@ -101,6 +101,8 @@ def _first_line(error: Exception) -> str:
 
 
 def _differentiated(node: Any, known: dict[Any, Tangents]) -> Tangents:
+    if any(dtype.is_complex for _, dtype, _ in private.results_like(node)):
+        raise LookupError("it computes with complex numbers")
     incoming = [
         torch.zeros(shape, dtype=dtype, device=device, requires_grad=dtype.is_floating_point)
         for shape, dtype, device in private.results_like(node)

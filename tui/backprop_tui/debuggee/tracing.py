@@ -5,6 +5,7 @@ Only in a copy that is thrown away: the hooks hold on to the graph.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -67,7 +68,8 @@ class Trace:
     def told(self) -> Message:
         """The layers of every pass that reached the leaf, and what could not be followed."""
         passes = [found.told() for found in self.passes if found.gradient is not None]
-        return {"passes": passes, "widest": self.widest, "trouble": self.trouble}
+        troubles = (self.trouble, *(found.trouble for found in self.passes))
+        return {"passes": passes, "widest": self.widest, "trouble": next(filter(None, troubles), None)}
 
 
 class Pass:
@@ -83,6 +85,7 @@ class Pass:
         self.gradient: float | None = None
         """What the pass added to the element's gradient."""
         self.dtype = ""
+        self.trouble: str | None = None
         self._position = {node: number for number, node in enumerate(nodes)}
         self._ops: dict[int, Op] = {}
         """By position: the operation that a node is counted as."""
@@ -114,6 +117,8 @@ class Pass:
             try:
                 with torch.no_grad():
                     work(position, gradients)
+            except Exception as error:  # ours, not the script's: it must not see it
+                self.trouble = f"{type(self.nodes[position]).__name__} cannot be followed: {error}"
             finally:
                 self.engine.quiet -= 1
 
@@ -121,7 +126,8 @@ class Pass:
 
     def _arrives(self, position: int, gradients: Sequence[torch.Tensor | None]) -> None:
         node = self.nodes[position]
-        self._ops[position] = self.engine.open[-1]
+        if self.engine.open:
+            self._ops[position] = self.engine.open[-1]
         if is_accumulator(node):
             (gradient,) = gradients
             if gradient is not None:
@@ -147,26 +153,47 @@ class Pass:
     # telling
     def told(self) -> Message:
         """Every layer in the order of the pass, the nearest to the loss first."""
-        layers = [self._finished(layer) for layer in self._layers]
+        cuts, into = self._cuts(), self._into()
+        layers = [self._finished(layer, cuts, into) for layer in self._layers]
         return {"gradient": plain(self.gradient), "dtype": self.dtype, "layers": layers}
 
-    def _finished(self, layer: Message) -> Message:
+    def _into(self) -> dict[tuple[int, int], list[Edge]]:
+        """What is sent to each result of each node."""
+        into: dict[tuple[int, int], list[Edge]] = {}
+        for edge in self._edges:
+            into.setdefault(edge[1:3], []).append(edge)
+        return into
+
+    def _cuts(self) -> list[tuple[float, float, int]]:
+        """Of all that is sent past or to each node from above it: the sum, the sum of the sizes, how much."""
+        changes = [[0.0, 0.0, 0] for _ in range(len(self.nodes) + 1)]
+        for sender, receiver, _, part in self._edges:
+            for place, sign in ((receiver, 1), (len(self.nodes) if sender is None else sender, -1)):
+                changes[place][0] += sign * part
+                changes[place][1] += sign * abs(part)
+                changes[place][2] += sign
+        columns = [itertools.accumulate(column) for column in zip(*changes, strict=True)]
+        return list(zip(*columns, strict=True))
+
+    def _finished(
+        self,
+        layer: Message,
+        cuts: list[tuple[float, float, int]],
+        into: dict[tuple[int, int], list[Edge]],
+    ) -> Message:
         """A layer with its place, and what reaches the element past it."""
         position, number = layer.pop("position"), layer.pop("result")
-        into = [edge for edge in self._edges if edge[1:3] == (position, number)]
-        crossing = [
-            edge
-            for edge in self._edges
-            if edge[1] <= position and (edge[0] is None or edge[0] > position) and edge not in into
-        ]
+        arriving = into.get((position, number), [])
+        total, size, ways = cuts[position]
+        past = ways - len(arriving)
         below = (child for child, _ in self.nodes[position].next_functions if child in self._position)
         return layer | {
             **self._place(position),
-            "above": [self._place(edge[0]) for edge in into if edge[0] is not None],
+            "above": [self._place(edge[0]) for edge in arriving if edge[0] is not None],
             "below": [self._place(spot) for spot in dict.fromkeys(self._position[child] for child in below)],
-            "besides": plain(sum(edge[3] for edge in crossing)),
-            "besides_size": plain(sum(abs(edge[3]) for edge in crossing)),
-            "ways": len(crossing),
+            "besides": plain(total - sum(edge[3] for edge in arriving)) if past else 0.0,
+            "besides_size": plain(size - sum(abs(edge[3]) for edge in arriving)) if past else 0.0,
+            "ways": past,
         }
 
     def _place(self, position: int) -> Message:
