@@ -388,3 +388,13 @@ def test_biases_can_be_chosen_too():
         assert f"▸{spot.text}◂" in text and spot.text.startswith("b ")
     weight = next(spot.element for spot in found.spots if spot.column == 0)
     assert found.shown(found.moved(weight, 0, 1)).column == 1
+
+
+def test_weights_held_as_in_out_are_chosen_by_their_place_in_the_parameter():
+    found = drawing(xor_view(), None, 110, 24)
+    texts = {(spot.element.name, spot.element.place): spot.text for spot in found.spots}
+
+    flat = {("w", 0): "0.5", ("w", 1): "−0.5", ("w", 2): "1", ("w", 3): "2"}
+    assert texts == {**flat, ("b", 0): "b 0.1", ("b", 1): "b −0.2"}
+    first, second = (found.shown(Element("w", place)).way for place in (0, 1))
+    assert min(y for _, y in first) == min(y for _, y in second), "both begin at the first input"
