@@ -246,3 +246,15 @@ async def test_every_cell_of_the_text_panes_has_a_background(theme):
         program = app.screen.query_one(ProgramPane)
         for y in range(program.size.height):
             assert all(segment.style and segment.style.bgcolor for segment in program.render_line(y))
+
+
+async def test_questions_are_about_the_number_chosen_last_in_the_network_or_in_the_table():
+    async with running(position=24) as (app, pilot, session):
+        await pilot.press("2", "down", "right")
+        assert session.asked[-1] == ("choose", "linear2.weight", (0, 0))
+        await pilot.press("1", "v")
+        assert "linear2.weight" in str(app.screen.query_one("Static").render())
+        await pilot.press("escape", "3", "v")
+        assert "linear1.weight" in str(app.screen.query_one("Static").render())
+        await pilot.press("escape", "2", "e")
+        assert "linear2.weight[0,0]" in str(app.screen.query_one("#ask-title").render())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.explain.layered import Layered
 from support.driving import Driver
 from support.scripts import script
 
@@ -37,6 +39,37 @@ def training(folder: Path) -> Path:
     path = folder / "train.py"
     path.write_text(TRAINING.format(log=str(folder / "log.txt")))
     return path
+
+
+WIDE = """\
+import torch
+torch.manual_seed(0)
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = torch.nn.Linear(6, 300)
+        self.outer = torch.nn.Linear(300, 6)
+    def forward(self, x):
+        return x + self.outer(torch.tanh(self.inner(x)))
+class Half(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x / 2
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient / 2
+first, second = Net(), Net()
+optimizer = torch.optim.SGD([*first.parameters(), *second.parameters()], lr=0.1)
+for i in range(3):
+    optimizer.zero_grad()
+    for part in range(2):
+        x = torch.randn(8, 6)
+        h = first(x)
+        {hook}
+        loss = Half.apply(second(h)).pow(2).mean()
+        loss.backward()
+    optimizer.step()
+"""
 
 
 def ask(driver: Driver, work: Any) -> Any:
@@ -111,3 +144,90 @@ def test_the_chain_of_a_wider_net_is_summed_and_checked(driver: Driver, tmp_path
     assert len(found.paths) == 8, "one for each example of the batch"
     with pytest.raises(Refused, match="no gradient came to nothing"):
         ask(driver, driver.session.chain("nothing", (0,)))
+
+
+def wide(folder: Path, hook: str = "pass") -> Path:
+    path = folder / "wide.py"
+    path.write_text(WIDE.replace("{hook}", hook))
+    return path
+
+
+def test_a_wide_net_is_summed_at_every_operation(driver: Driver, tmp_path: Path) -> None:
+    driver.load(wide(tmp_path))
+    driver.goto(2, 9)
+    before = driver.stop
+    found = ask(driver, driver.session.chain("first.inner.weight", (7, 2)))
+
+    assert isinstance(found, Layered) and found.agrees
+    assert driver.stop == before
+    whole = ask(driver, driver.session.difference("first.inner.weight", (7, 2)))
+    assert sum(one.autograd for one in found.passes) == pytest.approx(whole.autograd, rel=1e-4)
+    for one in found.passes:
+        names = [layer.name for layer in one.layers]
+        assert names.count("TanhBackward0") == 2 and "HalfBackward" in names
+        past = next(layer for layer in one.layers if layer.name == "TanhBackward0")
+        assert past.ways == 1 and past.besides != 0, "the residual connection"
+        inner = one.layers[-1]
+        assert (inner.name, inner.shape, inner.width) == ("AddmmBackward0", (8, 300), 8)
+        assert {part.index[1] for part in inner.parts} == {7}, "the row of the weight is the neuron"
+        sizes = [abs(part.product) for part in inner.parts]
+        assert sizes == sorted(sizes, reverse=True)
+
+
+def test_the_factors_of_a_wide_net_are_torchs_numbers_and_lead_to_their_operations(
+    driver: Driver, tmp_path: Path
+) -> None:
+    driver.load(wide(tmp_path))
+    found = ask(driver, driver.session.chain("first.inner.weight", (7, 2)))
+    inner = found.passes[0].layers[-1]
+    driver.goto(*inner.place)
+    arriving = driver.stop.next
+    assert arriving is not None and arriving["name"] == "AddmmBackward0"
+    (given,) = arriving["grad_outputs"]
+    assert given["shape"] == [8, 300]
+    (above,) = inner.above
+    driver.goto(*above.place)
+    assert driver.stop.next is not None and driver.stop.next["name"] == above.name == "TanhBackward0"
+    x = next(row for row in ask(driver, driver.session.tensors()) if row["name"] == "x")["value"]["values"]
+    for part in inner.parts:
+        assert part.below == pytest.approx(x[part.index[0]][2], rel=1e-5), "∂z/∂w is the input"
+
+
+def test_a_gradient_that_the_script_changes_on_the_way_is_found_out(driver: Driver, tmp_path: Path) -> None:
+    driver.load(wide(tmp_path, hook="h.register_hook(lambda g: 2 * g)"))
+    found = ask(driver, driver.session.chain("first.inner.weight", (7, 2)))
+    (one, _) = found.passes
+    wrong = [layer.name for layer in one.layers if not one.agrees(layer)]
+    assert wrong and not found.agrees
+    assert one.agrees(one.layers[-1]), "below the hook the sum is the gradient"
+    assert one.layers[0].name in wrong
+
+
+def test_what_is_too_wide_or_cannot_be_differentiated_is_refused_with_its_name(
+    driver: Driver, tmp_path: Path
+) -> None:
+    path = wide(tmp_path)
+    path.write_text(path.read_text().replace("return gradient / 2", "return gradient.detach() / 2"))
+    driver.load(path)
+    with pytest.raises(Refused, match="HalfBackward cannot be followed: its backward function cannot"):
+        ask(driver, driver.session.chain("first.inner.weight", (7, 2)))
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "element", "index"),
+    [
+        ("mlp_784", (2, 5), "model[0].weight", (3, 5)),
+        ("cnn_digits", (2, 5), "model.conv1.weight", (3, 0, 1, 1)),
+        ("char_transformer", (2, 5), "model.encoder.layers[0].self_attn.in_proj_weight", (7, 5)),
+    ],
+)
+def test_real_nets_are_summed_in_less_than_two_seconds(
+    driver: Driver, name: str, place: tuple[int, int], element: str, index: tuple[int, ...]
+) -> None:
+    driver.load(script(name))
+    driver.goto(*place)
+    begun = time.monotonic()
+    found = ask(driver, driver.session.chain(element, index))
+    assert found.agrees and found.passes[0].autograd != 0
+    assert len(found.passes[0].layers) >= 4
+    assert time.monotonic() - begun < 2

@@ -38,9 +38,14 @@ def parameter(values: Any, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return torch.tensor(values, dtype=dtype, requires_grad=True)
 
 
-def scheduled(scheduler: Any, *args: Any, **kwargs: Any) -> Evidence:
+def here(function: Callable[[], Any]) -> Any:
+    """Ask functions that leave no trace in this very process: a fork for each of many steps takes long."""
+    return function()
+
+
+def scheduled(scheduler: Any, *args: Any, elsewhere: capture.Elsewhere = here, **kwargs: Any) -> Evidence:
     """One ``scheduler.step()``."""
-    message = capture.of_schedule(scheduler, args, kwargs)
+    message = capture.of_schedule(scheduler, elsewhere, args, kwargs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # step(epoch) is deprecated; get_lr() inside is not
         scheduler.step(*args, **kwargs)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import itertools
 import math
+import random
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +17,15 @@ import torch
 from torch.optim import lr_scheduler, swa_utils
 
 from backprop_tui.debuggee import evidence_steps
+from backprop_tui.debuggee.changes.errors import ChangeError
+from backprop_tui.debuggee.changes.fork import in_fork
 from backprop_tui.explain.evidence import Evidence
 from backprop_tui.explain.explanation import explain
 from backprop_tui.explain.schedulers import SCHEDULES, explain_schedule, stepping
 from backprop_tui.explain.schedulers.schedule import Form, Schedule
 from backprop_tui.explain.schedulers.stepping import Now
 from explain.observing import travelled
-from explain.stepping import parameter, scheduled
+from explain.stepping import here, parameter, scheduled
 
 Make = Callable[[Any], Any]
 STEPS = 14
@@ -217,15 +221,87 @@ def test_a_group_added_after_the_plateaus_scheduler_was_made() -> None:
 
 
 def test_a_function_of_the_script_is_asked_without_using_up_chance() -> None:
-    scheduler = lr_scheduler.LambdaLR(optimizer(), lambda n: float(torch.rand(())))
-    torch.manual_seed(3)
-    expected = [torch.rand(()).item() for _ in range(2)]
-    torch.manual_seed(3)
-    evidence = scheduled(scheduler)
+    for draw, seed in ((lambda: float(torch.rand(())), torch.manual_seed), (random.random, random.seed)):
+        scheduler = lr_scheduler.LambdaLR(optimizer(), lambda n, draw=draw: draw())
+        seed(3)
+        expected = [draw() for _ in range(2)]
+        seed(3)
+        evidence = scheduled(scheduler, elsewhere=in_fork)
 
-    # What torch's own call drew: nothing was drawn before it.
-    rates = [float(rate) for rate in evidence.saved["lr_after"]]
-    assert rates == pytest.approx([0.1 * expected[0], 0.2 * expected[1]])
+        # What torch's own call drew: nothing was drawn before it, and the copy drew the same.
+        rates = [float(rate) for rate in evidence.saved["lr_after"]]
+        assert rates == pytest.approx([0.1 * expected[0], 0.2 * expected[1]])
+        assert explain_schedule(evidence).verdict == "✓"
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_function_of_the_script_leaves_no_trace_when_it_is_asked(
+    inside: bool, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    calls: list[int] = []
+    with (tmp_path / "log").open("w") as log:
+
+        def counting(epoch: int) -> float:
+            calls.append(epoch)
+            print("asked", epoch, flush=True)
+            print(epoch, file=log, flush=True)
+            return 1 / len(calls)
+
+        own = optimizer(groups=1)
+        for make in (
+            lambda: lr_scheduler.LambdaLR(own, counting),
+            lambda: lr_scheduler.MultiplicativeLR(own, counting),
+            lambda: lr_scheduler.CyclicLR(own, 0.1, 0.5, 2, scale_fn=counting, cycle_momentum=False),
+        ):
+            scheduler = make()
+            stepped = lr_scheduler.ChainedScheduler([scheduler], own) if inside else scheduler
+            calls[:] = [0, 0]
+            capfd.readouterr()
+            said = log.tell()
+            evidence = scheduled(stepped, elsewhere=in_fork)
+            epoch = calls[-1]
+
+            assert calls == [0, 0, epoch]
+            assert capfd.readouterr().out == f"asked {epoch}\n"
+            assert log.tell() == said + len(f"{epoch}\n")
+            shown = explain_schedule(evidence)
+            assert (shown.verdict, shown.difference) == ("✓", None)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda o: lr_scheduler.LambdaLR(o, lambda n: 0.5), "lr_lambda"),
+        (lambda o: lr_scheduler.MultiplicativeLR(o, lambda n: 0.5), "lr_lambda"),
+        (lambda o: lr_scheduler.CyclicLR(o, 0.1, 0.5, 4, scale_fn=lambda n: 0.5), "scale_fn"),
+        (lambda o: _together("ChainedScheduler", o, ALONE["StepLR"], ALONE["LambdaLR"]), "lr_lambda"),
+    ],
+)
+def test_a_function_that_cannot_be_asked_is_said_to_be_unknown(make: Make, name: str) -> None:
+    def refused(function: Callable[[], Any]) -> Any:
+        raise ChangeError("CUDA is in use")
+
+    shown = explain_schedule(scheduled(make(optimizer()), elsewhere=refused))
+
+    assert shown.verdict == "?"
+    assert shown.symbols.endswith(f"what {name} says is not known: CUDA is in use")
+
+
+def test_of_a_sequence_only_the_scheduler_whose_turn_it_is_is_asked() -> None:
+    asked: list[str] = []
+
+    def of(name: str) -> Make:
+        return lambda o: lr_scheduler.LambdaLR(o, lambda n: asked.append(name) or 1.0)
+
+    sequence = _together("SequentialLR", optimizer(groups=1), of("first"), of("second"))
+    for _ in range(6):
+        asked.clear()
+        evidence_steps.of_schedule(sequence, here)
+        before = list(asked)
+        asked.clear()
+        sequence.optimizer.step()
+        sequence.step()
+        assert before == asked
 
 
 def test_a_function_that_fails_is_left_to_fail_in_the_script() -> None:
@@ -258,7 +334,7 @@ def _by_hand(name: str) -> Iterator[tuple[Evidence, list[float]]]:
             group["initial_lr"] = group["lr"]
         made.append(lr_scheduler.CosineAnnealingLR(resumed, 5, 0.01, last_epoch=2))
     for scheduler in made:
-        evidence = travelled(evidence_steps.of_schedule(scheduler))
+        evidence = travelled(evidence_steps.of_schedule(scheduler, here))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "please use get_last_lr()"
             yield evidence, [float(rate) for rate in scheduler.get_lr()]

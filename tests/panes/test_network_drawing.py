@@ -12,6 +12,7 @@ from backprop_tui.panes.drawing.layers import read_chain
 from backprop_tui.panes.drawing.marks import mark_chain
 from backprop_tui.panes.drawing.neurons import draw_neurons
 from backprop_tui.panes.drawing.observed import observe
+from backprop_tui.panes.drawing.spots import Element
 from backprop_tui.panes.drawing.text import width_of
 from support.update_views import Script, before, big, row, tensor, update_script, update_views, view_of
 
@@ -20,8 +21,8 @@ def picture(view, width=78, height=12, example=0):
     seen = observe(view)
     chain = read_chain(view, seen)
     assert chain is not None
-    lines = draw_neurons(chain, mark_chain(view, seen, chain), width, height, example)
-    return plain_text(lines) if lines else ""
+    drawing = draw_neurons(chain, mark_chain(view, seen, chain), width, height, example)
+    return plain_text(drawing.lines) if drawing else ""
 
 
 def listing(view, width=78):
@@ -123,8 +124,9 @@ def test_the_picture_fits_and_no_number_is_hidden(width, height):
     for view in update_views():
         seen = observe(view)
         chain = read_chain(view, seen)
-        lines = draw_neurons(chain, mark_chain(view, seen, chain), width, height)
-        assert lines is not None
+        drawing = draw_neurons(chain, mark_chain(view, seen, chain), width, height)
+        assert drawing is not None
+        lines = drawing.lines
         assert len(lines) == height
         assert all(width_of(line) == width for line in lines)
     text = plain_text(lines)
@@ -281,3 +283,118 @@ def test_text_covers_lines_on_a_canvas():
 def test_blank_ends_are_not_cut_with_an_ellipsis():
     assert plain_text([fitted([("ab   ", ""), ("   ", "")], 4)]) == "ab"
     assert plain_text([fitted([("abcdef", "")], 4)]) == "abc…"
+
+
+# choosing a number in the picture
+
+W1, W2 = "model.linear1.weight", "model.linear2.weight"
+
+
+def drawing(view, chosen=None, width=78, height=12):
+    seen = observe(view)
+    chain = read_chain(view, seen)
+    return draw_neurons(chain, mark_chain(view, seen, chain), width, height, 0, chosen)
+
+
+def at_each(found, down, right, start):
+    """Where single moves lead, until they lead nowhere new."""
+    places = [start]
+    while (following := found.moved(places[-1], down, right)) != places[-1]:
+        places.append(following)
+    return places
+
+
+def test_every_weight_can_be_chosen_and_stands_where_it_is_drawn():
+    found = drawing(before("SqueezeBackward4", 2))
+    text = plain_text(found.lines).splitlines()
+
+    names = {(spot.element.name, spot.element.place, spot.element.attribute) for spot in found.spots}
+    assert names == {(W1, n, "value") for n in range(4)} | {
+        (W2, n, attribute) for n in range(2) for attribute in ("value", "grad")
+    }
+    values = {
+        (W1, 0): "0.11",
+        (W1, 1): "0.21",
+        (W1, 2): "0.12",
+        (W1, 3): "0.08",
+        (W2, 0): "0.14",
+        (W2, 1): "0.15",
+    }
+    for spot in found.spots:
+        assert text[spot.y][spot.x : spot.x + len(spot.text)] == spot.text
+        if spot.element.attribute == "value":
+            assert values[spot.element.name, spot.element.place] in spot.text
+
+
+@pytest.mark.parametrize("size", [(58, 8), (78, 12), (110, 20)])
+def test_the_chosen_number_is_marked_by_glyphs_and_nothing_else_moves(size):
+    view = before("SqueezeBackward4", 2)
+    plain = plain_text(drawing(view, None, *size).lines)
+    for spot in drawing(view, None, *size).spots:
+        marked = plain_text(drawing(view, spot.element, *size).lines)
+        assert f"▸{spot.text}◂" in marked
+        assert marked.count("▸") == marked.count("◂") == 1
+        for one, other in zip(plain.splitlines(), marked.splitlines(), strict=True):
+            changed = [new for old, new in zip(one.ljust(200), other.ljust(200), strict=True) if old != new]
+            assert set(changed) <= {"▸", "◂"}
+
+
+def test_arrows_go_down_a_layer_and_across_the_layers_and_stay_at_the_ends():
+    found = drawing(before("SqueezeBackward4", 2))
+    first = found.moved(None, 1, 0)
+
+    down = at_each(found, 1, 0, first)
+    assert {(element.name, element.place) for element in down} == {(W1, n) for n in range(4)}
+    rows = [found.shown(element).y for element in down]
+    assert rows == sorted(rows)
+    assert at_each(found, -1, 0, down[-1]) == down[::-1]
+    across = found.moved(first, 0, 1)
+    assert across.name == W2
+    assert found.moved(across, 0, 1) == across
+    assert found.moved(across, 0, -1).name == W1
+
+
+def test_a_gradient_is_chosen_where_there_is_one():
+    found = drawing(before("SqueezeBackward4", 2))
+
+    assert found.turned(Element(W2, 1)) == Element(W2, 1, "grad")
+    assert found.turned(Element(W2, 1, "grad")) == Element(W2, 1)
+    assert found.turned(Element(W1, 1)) == Element(W1, 1), "it has none yet"
+    assert found.moved(Element(W2, 0, "grad"), 1, 0).attribute == "grad"
+    assert found.moved(Element(W2, 0, "grad"), 0, -1).attribute == "value"
+    assert found.shown(Element(W1, 1, "grad")).element == Element(W1, 1)
+    assert found.shown(Element("another", 1)) is None
+
+
+def test_a_click_means_the_label_or_the_line_under_it():
+    found = drawing(before("SqueezeBackward4", 2))
+
+    for spot in found.spots:
+        assert found.hit(spot.x, spot.y) == found.hit(spot.x + len(spot.text) - 1, spot.y) == spot.element
+    labels = {(x, spot.y) for spot in found.spots for x in range(spot.x - 1, spot.x + len(spot.text) + 1)}
+    for spot in found.spots:
+        alone = spot.way - labels - {cell for one in found.spots if one.way != spot.way for cell in one.way}
+        assert all(found.hit(*cell) == replace(spot.element, attribute="value") for cell in alone)
+    assert found.hit(0, 0) is None
+
+
+def test_biases_can_be_chosen_too():
+    found = drawing(xor_view(), None, 110, 24)
+    biases = [spot for spot in found.spots if spot.column % 2]
+
+    assert biases
+    for spot in biases:
+        text = plain_text(drawing(xor_view(), spot.element, 110, 24).lines)
+        assert f"▸{spot.text}◂" in text and spot.text.startswith("b ")
+    weight = next(spot.element for spot in found.spots if spot.column == 0)
+    assert found.shown(found.moved(weight, 0, 1)).column == 1
+
+
+def test_weights_held_as_in_out_are_chosen_by_their_place_in_the_parameter():
+    found = drawing(xor_view(), None, 110, 24)
+    texts = {(spot.element.name, spot.element.place): spot.text for spot in found.spots}
+
+    flat = {("w", 0): "0.5", ("w", 1): "−0.5", ("w", 2): "1", ("w", 3): "2"}
+    assert texts == {**flat, ("b", 0): "b 0.1", ("b", 1): "b −0.2"}
+    first, second = (found.shown(Element("w", place)).way for place in (0, 1))
+    assert min(y for _, y in first) == min(y for _, y in second), "both begin at the first input"

@@ -7,8 +7,9 @@ import pytest
 from textual.app import App
 
 from backprop_tui.debugger.view import Stop, View, Window
+from backprop_tui.panes.choice import Choice
 from backprop_tui.panes.network import NetworkPane
-from backprop_tui.panes.parameters import Choice, ParametersPane
+from backprop_tui.panes.parameters import ParametersPane
 from support.update_views import NAMES, before, big, row, tensor, update_views
 
 
@@ -179,3 +180,26 @@ async def test_any_size_at_any_stop(make, size):
             pane.show(view)
             assert len(pane.text_lines()) == size[1] - 2
             assert all(len(line) <= size[0] for line in pane.text_lines())
+
+
+async def test_arrows_and_clicks_choose_a_weight_in_the_picture():
+    pane = NetworkPane()
+    async with Harness(pane).run_test(size=(84, 16)) as pilot:
+        pane.show(before("SqueezeBackward4", 2))
+        assert pane.chosen() is None
+        pane.focus()
+        await pilot.press("down", "right")
+        assert pane.chosen() == Choice(NAMES[1], "value", (0, 0))
+        assert "▸0.14◂" in text_of(pane)
+        assert f"{NAMES[1]}[0, 0] is chosen" in str(pane.border_subtitle)
+        await pilot.press("a")
+        assert pane.chosen() == Choice(NAMES[1], "grad", (0, 0))
+        assert "∂−0.85◂" in text_of(pane)
+        lines = pane.text_lines()
+        y = next(number for number, line in enumerate(lines) if "0.12" in line)
+        await pilot.click(pane, offset=(lines[y].index("0.12") + 2, y + 1))
+        assert pane.chosen() == Choice(NAMES[0], "value", (1, 0))
+        pane.show(before("Linear", 2))
+        assert "▸0.12◂" in text_of(pane), "another stop, the same weight"
+        await pilot.press("m")
+        assert pane.chosen() is None, "the list has no weights to choose"

@@ -1,10 +1,12 @@
 """The program pane as text: which operations are listed where, and what stands beside a line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backprop_tui.debugger.view import Frame, Stop, View
+from backprop_tui.explain.explanation import Explanation
 from backprop_tui.panes.drawing import program
 from backprop_tui.panes.drawing.text import plain
 from support.fake_session import FakeSession
@@ -198,3 +200,76 @@ def test_a_narrow_pane_cuts_the_source_and_not_the_result():
 
     assert all(len(row) <= 36 for row in rows)
     assert any("…" in row and row.endswith("0.809") for row in rows)
+
+
+# what stands in the formula of the last operation
+
+
+def explained(view, *operands, made=()):
+    return replace(view, explanations=(Explanation("", "", "", "✓", operands=operands, made=made),))
+
+
+def used_lines(view):
+    return sorted(program.lay_out(view, SCRIPT, len(SOURCE), 60, 20).used)
+
+
+def at(name):
+    """The view after the first operation of a name; the layers' operations say what they read."""
+    session = FakeSession(lambda view: None)
+    views = (session.at(position) for position in range(session.end + 1))
+    view = next(view for view in views if view.stop.last and view.stop.last["name"] == name)
+    weights = {16: "model.linear1.weight", 17: "model.linear2.weight"}
+    records = tuple(
+        {**record, "inputs": [{"name": weights[record["line"]]}]}
+        if record["kind"] == "op" and record["line"] in weights
+        else record
+        for record in view.records
+    )
+    return replace(view, records=records)
+
+
+def test_the_line_that_made_an_operand_is_marked_and_so_is_its_operation():
+    view = at("AbsBackward0")
+    maker = next(record for record in view.records if record["name"] == "MeanBackward0")
+    shown = explained(view, made=(("", tuple(maker["time"])),))
+
+    assert used_lines(view) == []
+    assert used_lines(shown) == [maker["line"]]
+    rows = [row for row in drawn(shown) if "Mean" in row or "AbsBackward0" in row]
+    assert rows[0].startswith("       = ├ MeanBackward0")
+    assert not any("=" in row[:9] for row in rows[1:])
+
+
+def test_a_parameter_is_marked_where_its_layer_read_it():
+    view = at("MmBackward0")
+
+    assert used_lines(explained(view, "model.linear2.weight")) == [17]
+    assert used_lines(explained(view, "model.linear1.weight", "model.linear2.weight")) == [16, 17]
+    assert used_lines(explained(view, "nothing")) == []
+
+
+def test_an_operand_that_is_known_by_its_maker_is_not_marked_where_it_was_read():
+    view = at("MmBackward0")
+    maker = next(record for record in view.records if record["kind"] == "loss")
+    shown = explained(view, "model.linear2.weight", made=(("model.linear2.weight", tuple(maker["time"])),))
+
+    assert used_lines(shown) == [maker["line"]]
+
+
+def test_the_gradient_of_an_update_is_marked_where_it_was_added_up():
+    session = FakeSession(lambda view: None)
+    updated = next(
+        view
+        for view in (session.at(position) for position in range(session.end + 1))
+        if view.stop.last and view.stop.last["kind"] == "update"
+    )
+    name = updated.stop.last["parameter"]
+
+    assert used_lines(explained(updated, name)) == [16, 32], "the weight, and its gradient"
+
+
+def test_the_mark_stands_in_the_gutter_in_its_own_style():
+    gutter = program.Gutter(2, False, program.USED, 17)
+
+    assert gutter.pieces()[1] == ("=", "used")
+    assert program.Gutter(2, False, ">", 17).pieces()[1] == (">", "mark")

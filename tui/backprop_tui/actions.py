@@ -82,11 +82,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("rate", ("r",), "Learning rate…", "Set the learning rate.", "change"),
     Action("scheduler", ("d",), "Scheduler", "Switch the learning-rate scheduler on or off.", "change"),
     Action("gradient", ("u",), "backward(loss)", "Switch backward(gradient=loss) on or off.", "change"),
-    Action("edit", ("e",), "Edit a value…", "Set the element chosen in the parameters pane.", "change"),
+    Action("edit", ("e",), "Edit a value…", "Set the number chosen in pane 2 or 3.", "change"),
     Action("notices", ("exclamation_mark",), "Notices", "What looks like a mistake, to jump through.", "ask"),
-    Action("exact", ("equals_sign",), "Exact value", "All digits of the element of pane 3.", "ask"),
-    Action("verify", ("v",), "Verify a gradient", "Finite differences for the element of pane 3.", "ask"),
-    Action("chain", ("i",), "Chain rule", "All ways from the loss to the element of pane 3.", "ask"),
+    Action(
+        "exact", ("equals_sign",), "Exact value", "All digits of the number chosen in pane 2 or 3.", "ask"
+    ),
+    Action("verify", ("v",), "Verify a gradient", "Finite differences for the chosen number.", "ask"),
+    Action("chain", ("i",), "Chain rule", "All ways from the loss to the chosen number.", "ask"),
     Action("downhill", ("h",), "Downhill?", "The step's predicted and measured change of the loss.", "ask"),
     Action("pane('program')", ("1",), "Program", "Go to the program pane.", "see"),
     Action("pane('network')", ("2",), "Network", "Go to the network pane.", "see"),

@@ -100,6 +100,7 @@ class Backward:
         op.leaves = hooks.leaves
         if self._depth == 1:
             self.observer.leaves = {address_of(leaf): leaf for leaf in hooks.leaves}
+            self._announce(t_outputs, args[0])
         try:
             result = self._with_mode(original, t_outputs, args, kwargs)
         except BaseException as error:
@@ -110,6 +111,15 @@ class Backward:
         hooks.finish()
         engine.end(op, result)
         return result
+
+    def _announce(self, t_outputs: Any, given: Any) -> None:
+        engine = self.engine
+        if engine.on_backward is not None:
+            engine.quiet += 1
+            try:
+                engine.on_backward(t_outputs, given)
+            finally:
+                engine.quiet -= 1
 
     @transparent
     def _plainly(self, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:

@@ -80,6 +80,8 @@ class Engine:
         self.on_stop: Callable[[Op | None, str], None] = lambda op, reason: None
         self.on_report: Callable[[], None] = lambda: None
         self.on_iteration_end: Callable[[], None] = lambda: None
+        self.on_backward: Callable[[Any, Any], None] | None = None
+        """Called before an outermost backward pass with its roots and the gradients given for them."""
         self.on_begin: Callable[[Op], None] | None = None
         """Called before the gate, while changes wait to be applied again."""
 

@@ -65,15 +65,20 @@ def _bytes(tensor: torch.Tensor) -> bytes:
 
 def saved_of(node: Any) -> dict[str, Any]:
     """What an autograd node keeps for its derivative, under torch's names without the prefix."""
+    readable(node)
     found = {}
     for name in _saved_names(type(node), node):
-        if private.packed_by_hooks(node, name):
-            raise LookupError("what it saved is kept by a hook of the script's (activation checkpointing)")
         try:
             found[name[7:]] = getattr(node, name)
         except RuntimeError:  # freed, or changed in place: autograd itself says so when it comes to it
             continue
     return found
+
+
+def readable(node: Any) -> None:
+    """Raises LookupError if reading what a node has saved would call a hook of the script's."""
+    if any(private.packed_by_hooks(node, name) for name in _saved_names(type(node), node)):
+        raise LookupError("what it saved is kept by a hook of the script's (activation checkpointing)")
 
 
 _NAMES: dict[type, list[str]] = {}

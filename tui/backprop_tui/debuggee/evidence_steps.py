@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import math
-import random
 import sys
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch.optim import LBFGS, Optimizer
 
+from backprop_tui.debuggee.changes.errors import ChangeError
 from backprop_tui.debuggee.evidence import Namer, nameless, pack
 
 MANUAL = "manual"
@@ -220,7 +221,7 @@ def of_accumulate(
         "saved": {
             "tensor": pack(leaf, known),
             "before": pack(leaf.grad),
-            "added": pack(added),
+            "added": pack(added, known),
             "uses": [pack(use) for use in uses],
         },
     }
@@ -235,23 +236,48 @@ def after_accumulate(message: dict[str, Any], leaf: torch.Tensor) -> dict[str, A
 # scheduler.step()
 _UNNEEDED = frozenset({"optimizer", "lr_lambdas", "_schedulers", "anneal_func", "_scale_fn_ref"})
 
+Elsewhere = Callable[[Callable[[], Any]], Any]
+"""Calls a function where what it does leaves no trace in the script, and answers its JSON-able result.
+Raises ChangeError with the reason if that cannot be done."""
+Say = Callable[[Callable[[Any], Any], Any], dict[str, Any]]
+"""What a function of the script says of an argument: {"value": a number}, or {"unknown": why}."""
+
 
 def of_schedule(
-    scheduler: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    scheduler: Any, elsewhere: Elsewhere, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """A scheduler about to step; ``args`` are what its ``step`` was called with.
 
-    Functions that the script gave (of LambdaLR, MultiplicativeLR, CyclicLR) are called for the epoch
-    that comes, without using up random numbers of Python or torch.
+    Functions that the script gave (to LambdaLR, MultiplicativeLR, CyclicLR) are asked about the epoch that
+    comes, ``elsewhere``: they may print, count, draw random numbers.
     """
     given = {**dict(zip(_names_of_arguments(scheduler), args, strict=False)), **(kwargs or {})}
     given = {name: _plain(value) for name, value in given.items() if value is not None}
     return {
         "kind": "schedule",
         "name": _named(scheduler),
-        "group": pack(_attributes(scheduler, given), depth=12),
+        "group": _asked(scheduler, given, elsewhere),
         "saved": {"args": pack(given), "lr_before": pack(_each(scheduler, "lr"))},
     }
+
+
+def _asked(scheduler: Any, given: Mapping[str, Any], elsewhere: Elsewhere) -> Any:
+    """The attributes, packed, with what the functions of the script say if there are any."""
+    asked = 0
+
+    def count(function: Callable[[Any], Any], argument: Any) -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        return {"unknown": ""}
+
+    found = pack(_attributes(scheduler, given, count), depth=12)
+    if not asked:
+        return found
+    try:
+        return elsewhere(lambda: pack(_attributes(scheduler, given, _said), depth=12))
+    except ChangeError as reason:
+        unknown = {"unknown": str(reason)}
+        return pack(_attributes(scheduler, given, lambda function, argument: unknown), depth=12)
 
 
 def after_schedule(message: dict[str, Any], scheduler: Any) -> dict[str, Any]:
@@ -267,22 +293,22 @@ def _names_of_arguments(scheduler: Any) -> tuple[str, ...]:
     return ("metrics", "epoch") if hasattr(scheduler, "num_bad_epochs") else ("epoch",)
 
 
-def _attributes(scheduler: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+def _attributes(scheduler: Any, given: Mapping[str, Any], say: Say) -> dict[str, Any]:
     """A scheduler's own plain attributes, those of the schedulers inside, and the optimizer's groups."""
-    return {**_described(scheduler, given), "groups": _groups(scheduler)}
+    return {**_described(scheduler, given, say), "groups": _groups(scheduler)}
 
 
-def _described(scheduler: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+def _described(scheduler: Any, given: Mapping[str, Any], say: Say) -> dict[str, Any]:
     found = {**_own(scheduler), "kind": _named(scheduler)}
     own = vars(scheduler)
     epoch = given.get("epoch", own.get("last_epoch", -1) + 1)
     if "lr_lambdas" in own:
-        found["factors"] = [_quietly(function, epoch) for function in own["lr_lambdas"]]
+        found["factors"] = [say(function, epoch) for function in own["lr_lambdas"]]
     if own.get("_scale_fn_custom") is not None:
         found["_scale_fn_custom"] = None
-        found["scale"] = _quietly(own["_scale_fn_custom"], _scaled_by(own, epoch))
+        found["scale"] = say(own["_scale_fn_custom"], _scaled_by(own, epoch))
     if "_schedulers" in own:
-        found["schedulers"] = _inside(own, epoch)
+        found["schedulers"] = _inside(own, epoch, say)
     return found
 
 
@@ -294,14 +320,22 @@ def _own(scheduler: Any) -> dict[str, Any]:
     }
 
 
-def _inside(own: Mapping[str, Any], epoch: Any) -> list[dict[str, Any]]:
-    """Each scheduler inside; one that begins at a milestone of SequentialLR begins with epoch 0."""
-    starts = own.get("_milestones")
-    given = [
-        {"epoch": 0} if starts is not None and number and starts[number - 1] == epoch else {}
-        for number in range(len(own["_schedulers"]))
+def _inside(own: Mapping[str, Any], epoch: Any, say: Say) -> list[dict[str, Any]]:
+    """Each scheduler inside. Of a SequentialLR one steps, from epoch 0 at its milestone; the others are not
+    asked, as torch does not ask them."""
+    starts, inner = own.get("_milestones"), own["_schedulers"]
+    if starts is None:
+        return [_described(one, {}, say) for one in inner]
+    turn = bisect_right(starts, epoch)
+    given = {"epoch": 0} if turn and starts[turn - 1] == epoch else {}
+    return [
+        _described(one, given, say) if number == turn else _described(one, {}, _not_asked)
+        for number, one in enumerate(inner)
     ]
-    return [_described(inner, one) for inner, one in zip(own["_schedulers"], given, strict=True)]
+
+
+def _not_asked(function: Callable[[Any], Any], argument: Any) -> dict[str, Any]:
+    return {"unknown": "it is not its scheduler's turn"}
 
 
 def _scaled_by(own: Mapping[str, Any], epoch: Any) -> Any:
@@ -309,16 +343,12 @@ def _scaled_by(own: Mapping[str, Any], epoch: Any) -> Any:
     return epoch if own["scale_mode"] != "cycle" else math.floor(1 + epoch / own["total_size"])
 
 
-def _quietly(function: Callable[[Any], Any], argument: Any) -> Any:
-    """What a function of the script says, with the random number generators left as they were."""
-    python, state = random.getstate(), torch.get_rng_state()
+def _said(function: Callable[[Any], Any], argument: Any) -> dict[str, Any]:
+    """What a function of the script says: to be called where that does no harm."""
     try:
-        return _plain(function(argument))
-    except Exception:  # the script's own step will raise it, at its time
-        return None
-    finally:
-        random.setstate(python)
-        torch.set_rng_state(state)
+        return {"value": float(function(argument))}
+    except Exception as error:  # the script's own step will raise it, at its time
+        return {"unknown": f"it raised {type(error).__name__}"}
 
 
 def _plain(value: Any) -> Any:

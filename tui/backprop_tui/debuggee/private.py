@@ -180,6 +180,18 @@ def goes_to(node: Any) -> list[tuple[Any, int, tuple[int, ...]]]:
     ]
 
 
+def results_like(node: Any) -> list[tuple[tuple[int, ...], torch.dtype, torch.device]]:
+    """Shape, dtype and device of every gradient that can come to a node."""
+    return [(tuple(like.shape), like.dtype, like.device) for like in node._input_metadata]
+
+
+def root_node(root: Any) -> Any:
+    """The node of a root of a backward pass, which is a tensor or a gradient edge; None for one without."""
+    if isinstance(root, torch.Tensor):
+        return gradient_node(root) if root.requires_grad else None
+    return root.node
+
+
 def with_memory(tensor: torch.Tensor) -> torch.Tensor:
     """The same values in memory: a gradient that is 0 everywhere can be without any."""
     return tensor.clone() if tensor._is_zerotensor() else tensor

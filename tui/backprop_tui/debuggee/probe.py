@@ -10,6 +10,7 @@ import torch
 from backprop_tui.debuggee.changes.value import set_value
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.inspection import Inspection
+from backprop_tui.debuggee.tracing import Trace
 from backprop_tui.protocol import Record, plain
 
 Message = dict[str, Any]
@@ -27,6 +28,7 @@ class Probe:
         self._sum = 0.0
         self._passes = 0
         self._kept: list[torch.Tensor] = []
+        self._trace: Trace | None = None
 
     def commands(self) -> dict[str, Any]:
         """Name to function, for the server."""
@@ -38,6 +40,8 @@ class Probe:
             "moved": self.moved,
             "move": self.move,
             "testify": self.testify,
+            "trace": self.trace,
+            "traced": self.traced,
         }
 
     def testify(self, message: Message) -> None:
@@ -72,6 +76,17 @@ class Probe:
             self._passes += 1
 
         tensor.register_hook(add)  # type: ignore[no-untyped-call]
+
+    def trace(self, message: Message) -> None:
+        """Follow one element of a leaf through every backward pass from now on."""
+        name = message["name"]
+        self._trace = Trace(self.engine, lambda: self.inspection.find(name), message["index"])
+        self.engine.on_backward = self._trace.begins
+
+    def traced(self, message: Message) -> Message:
+        """What every operation on the way has given to the element's gradient."""
+        assert self._trace is not None
+        return self._trace.told()
 
     def watched(self, message: Message) -> Message:
         """The sum, and of how many passes it is."""

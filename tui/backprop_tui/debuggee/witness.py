@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -89,7 +90,7 @@ class Witness:
             return evidence_steps.of_update(op.inputs[1], op.inputs[0], self._known)
         if op.kind == "schedule":
             args, kwargs = op.call or ((), {})
-            return evidence_steps.of_schedule(op.inputs, args, kwargs)
+            return evidence_steps.of_schedule(op.inputs, _in_copy, args, kwargs)
         return None
 
     def _accumulating(self, op: Op, leaf: torch.Tensor) -> dict[str, Any]:
@@ -104,7 +105,7 @@ class Witness:
         if message["kind"] == "op":
             message["outputs"] = evidence.of_outputs(op.inputs[0] if op.call is not None else results)
             message["drawn"] = evidence.drawn(op.name, results, op.sequence)
-            self._label(results, f"{op.module or op.name}(…)")
+            self._label(results, f"{op.module or op.name}(…)", op.time)
         elif message["kind"] == "node":
             message["grad_inputs"] = [evidence.pack(item) for item in results]
         elif message["kind"] == "accumulate":
@@ -119,18 +120,27 @@ class Witness:
     def _known(self, tensor: torch.Tensor) -> dict[str, Any]:
         """The name of a tensor or of the memory that it shares, and which operation made it."""
         name = self.recorder.names.tensor(tensor)
-        found = {"name": name, "source": self.recorder.source(tensor)}
         key = _memory(tensor)
+        label = self._labels.get(key)
+        source = self._source(tensor, label)
+        found = {"name": name, "source": source}
         if name is not None:
-            self._labels[key] = _Label(name, tuple(tensor.shape), _strides(tensor))
-        elif key in self._labels:
-            found["label"] = self._labels[key].of(tensor)
+            self._labels[key] = _Label(name, tuple(tensor.shape), _strides(tensor), source)
+        elif label is not None:
+            found["label"] = label.of(tensor)
         return {key: value for key, value in found.items() if value is not None}
 
-    def _label(self, results: Any, text: str) -> None:
+    def _source(self, tensor: torch.Tensor, label: _Label | None) -> list[int] | None:
+        """Which operation made a tensor; none makes a parameter, though some write into it."""
+        if tensor.is_leaf and tensor.requires_grad:
+            return None
+        source = self.recorder.source(tensor)
+        return label.source if source is None and label is not None else source
+
+    def _label(self, results: Any, text: str, source: list[int]) -> None:
         for result in results if isinstance(results, (list, tuple)) else [results]:
             if isinstance(result, torch.Tensor):
-                self._labels[_memory(result)] = _Label(text, tuple(result.shape), _strides(result))
+                self._labels[_memory(result)] = _Label(text, tuple(result.shape), _strides(result), source)
 
 
 def _rates_as_asked(scheduler: Any) -> dict[str, Any]:
@@ -145,12 +155,22 @@ def _rates_as_asked(scheduler: Any) -> dict[str, Any]:
     return found
 
 
+def _in_copy(function: Callable[[], Any]) -> Any:
+    """Call a function of the script in a copy of the process. Raises ChangeError if there can be none."""
+    obstacle = checkpoint.obstacle()
+    if obstacle is not None:
+        raise ChangeError(f"it is only asked in a copy of the process, and {obstacle}")
+    return in_fork(function)
+
+
 class _Label(NamedTuple):
     """What a piece of memory was called, and how it was looked at then."""
 
     text: str
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+    source: list[int] | None
+    """Time of the operation that made it."""
 
     def of(self, tensor: torch.Tensor) -> str:
         """The same memory looked at in another way: a transposed matrix is one."""

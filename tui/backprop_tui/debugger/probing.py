@@ -22,6 +22,7 @@ from backprop_tui.protocol import number
 
 if TYPE_CHECKING:
     from backprop_tui.explain.chain import Chain
+    from backprop_tui.explain.layered import Layered
 
 EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 TIMES = (0.1, 0.5, 1.0, 2.0, 10.0, 100.0)
@@ -135,9 +136,29 @@ class Probes:
             await self._to_the_end(side, iteration)
             return _loss(side, iteration), number(held["after"])
 
-    async def chain(self, name: str, index: Sequence[int]) -> Chain:
-        """All ways from the iteration's loss to one element of a leaf. Raises Refused."""
+    async def chain(self, name: str, index: Sequence[int]) -> Chain | Layered:
+        """All ways from the iteration's loss to one element of a leaf; of a wide net, or one with operations
+        for which there is no rule, their sums at every operation. Raises Refused."""
+        from backprop_tui.explain.layered import MOST_ELEMENTS, layered
+
         iteration = self._iteration()
+        async with self._copy(iteration) as side:
+            await side.ask("trace", name=name, index=list(index))
+            await self._to_the_end(side, iteration)
+            traced = await side.ask("traced")
+        if not traced["passes"] and not traced["trouble"]:
+            raise Refused(f"no gradient came to {name} in this iteration's backward pass")
+        if traced["widest"] <= MOST_ELEMENTS:
+            try:
+                return await self._paths(iteration, name, index)
+            except Refused:
+                if traced["trouble"]:
+                    raise
+        if traced["trouble"]:
+            raise Refused(traced["trouble"])
+        return layered(name, tuple(index), traced["passes"])
+
+    async def _paths(self, iteration: int, name: str, index: Sequence[int]) -> Chain:
         async with self._copy(iteration) as side:
             await side.ask("testify")
             await side.go(position=[iteration + 1, 1], observe=[[0, None]], record=True, explain=True)

@@ -26,6 +26,7 @@ from backprop_tui.protocol import KERNEL, ParameterRow
 
 if TYPE_CHECKING:
     from backprop_tui.explain.chain import Chain
+    from backprop_tui.explain.layered import Layered
 
 How = Literal["walk", "into", "over", "out"]
 
@@ -255,7 +256,7 @@ class Session(Showing):
         self._ready()
         return await Probes(self.run_of_script).difference(name, index)
 
-    async def chain(self, name: str, index: Sequence[int]) -> Chain:
+    async def chain(self, name: str, index: Sequence[int]) -> Chain | Layered:
         """All ways from this iteration's loss to one element of a leaf, with the local derivatives."""
         self._ready()
         return await Probes(self.run_of_script).chain(name, index)

@@ -49,6 +49,7 @@ def explain_accumulate(
         note=_note(before, added, stale),
         element=_at(terms, place) if numbers else None,
         operands=_name(saved.get("tensor")),
+        made=() if added is None or added.source is None else (("", added.source),),
         index=place,
     )  # fmt: skip
 

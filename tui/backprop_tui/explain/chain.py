@@ -17,13 +17,12 @@ import numpy as np
 
 from backprop_tui.explain.evidence import Array, Evidence, Tensor
 from backprop_tui.explain.explanation import case_of, rule_of, summed_to
+from backprop_tui.explain.layered import MOST_ELEMENTS
 from backprop_tui.explain.rule import Index
 from backprop_tui.protocol import Record
 
 MOST_PATHS = 12
 """So many paths are written out; the others are counted and summed."""
-MOST_ELEMENTS = 512
-"""A node whose incoming gradient has more elements is not taken apart."""
 MOST_STEPS = 4_000
 
 Time = tuple[int, int]

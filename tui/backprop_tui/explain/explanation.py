@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,6 +60,8 @@ class Explanation:
     """The sum behind the chosen element: ``0.11·2 + 0.12·3 = 0.58``."""
     operands: tuple[str, ...] = ()
     """Names, as the script has them, of the tensors in the formula."""
+    made: tuple[tuple[str, tuple[int, int]], ...] = ()
+    """Operands that an operation made: the name, empty if there is none, and the operation's time."""
     lines: tuple[Line, ...] = ()
     """The whole arithmetic where it takes several lines: an optimizer's update, a scheduler's step."""
     split: Split | None = None
@@ -196,6 +198,7 @@ def _explanation(
         note=rule.note(case) if rule.note is not None else None,
         element=element,
         operands=tuple(dict.fromkeys(_names(case, names))),
+        made=tuple(dict.fromkeys(_made(case, names))),
         index=None if small else chosen,
     )  # fmt: skip
 
@@ -310,6 +313,12 @@ def _names(case: Case, names: Sequence[str]) -> list[str]:
     operands = (case.operands[name] for name in names)
     called = [item.name or item.label for item in operands if isinstance(item, Tensor)]
     return [name.rstrip("ᵀ") for name in called if name]
+
+
+def _made(case: Case, names: Sequence[str]) -> Iterator[tuple[str, tuple[int, int]]]:
+    for item in (case.operands[name] for name in names):
+        if isinstance(item, Tensor) and item.source is not None:
+            yield (item.name or item.label or "").rstrip("ᵀ"), item.source
 
 
 def _small(operand: Any) -> bool:

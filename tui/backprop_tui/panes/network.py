@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from textual import work
+from textual import events, work
 from textual.binding import Binding
 
 from backprop_tui.debugger.view import View, Window
+from backprop_tui.panes.choice import Choice, Chosen
 from backprop_tui.panes.drawing.canvas import Line, fitted
 from backprop_tui.panes.drawing.flow import (
     FlowRow,
@@ -22,6 +23,8 @@ from backprop_tui.panes.drawing.layers import Chain, read_chain
 from backprop_tui.panes.drawing.marks import Marks, mark_chain
 from backprop_tui.panes.drawing.neurons import draw_neurons
 from backprop_tui.panes.drawing.observed import Observed, observe, used_by_last
+from backprop_tui.panes.drawing.spots import Drawing, Element
+from backprop_tui.panes.drawing.table import element_index
 from backprop_tui.panes.drawing.text import Pieces, wrapped
 from backprop_tui.panes.picture import Fetch, PicturePane
 
@@ -51,6 +54,8 @@ The network as the script ran it, and the gradient on its way back.
   its value before the activation and `a` after it; `∂` is the derivative of the loss with respect to that
   number. A number without `∂` has no gradient yet.
 - Weight `[1,0]` of a layer lies on the line from neuron `[0]` to neuron `[1]`.
+- Arrows, or a click, choose a weight or a bias: `▸0.12◂`; `a` changes to its gradient and back. The lower
+  border names it, and `i`, `v`, `=` and `e` are about it until you go to the parameters pane.
 - The rails on top: `──▶` is done, `┄┄▷` is still to come, `◀──` is where the gradient has been.
 - Anything else is a list of modules and operations. `← 3, 7` names the rows that a row reads when that is not
   just the one above; `‖0.5‖` is a norm. Up and down choose a row, enter shows its weights as shades.
@@ -58,8 +63,11 @@ The network as the script ran it, and the gradient on its way back.
 """
 
     BINDINGS = [
-        Binding("up,k", "move(-1)", "Row up", show=False),
-        Binding("down,j", "move(1)", "Row down", show=False),
+        Binding("up,k", "move(-1)", "Row or weight up", show=False),
+        Binding("down,j", "move(1)", "Row or weight down", show=False),
+        Binding("left", "across(-1)", "Layer to the left", show=False),
+        Binding("right", "across(1)", "Layer to the right", show=False),
+        Binding("a", "attribute", "Weight or its gradient", show=False),
         Binding("pageup", "page(-1)", "Page up", show=False),
         Binding("pagedown", "page(1)", "Page down", show=False),
         Binding("enter", "weights", "Weights as shades", show=False),
@@ -94,6 +102,10 @@ The network as the script ran it, and the gradient on its way back.
         """Why weights cannot be read."""
         self._example = 0
         self._as_list = False
+        self._picture: Drawing | None = None
+        """The neurons and weights, if that is what is drawn."""
+        self._element: Element | None = None
+        """The number chosen in the picture."""
 
     def show(self, view: View) -> None:
         """Draw this view; the list scrolls to the operation unless a row was chosen by hand."""
@@ -129,11 +141,13 @@ The network as the script ran it, and the gradient on its way back.
         size = self.scrollable_content_region.size
         if self._view is None or not size.width or not size.height:
             return
-        picture = None
+        self._picture = picture = None
         if self._chain is not None and not self._as_list:
-            picture = draw_neurons(self._chain, self._marks, size.width, size.height, self._example)
+            picture = draw_neurons(
+                self._chain, self._marks, size.width, size.height, self._example, self._element
+            )
         if picture is not None:
-            self._drawn, self._row_at = list(picture), []
+            self._picture, self._drawn, self._row_at = picture, list(picture.lines), []
         elif self._rows:
             self._draw_list(size.width, size.height)
         else:
@@ -178,6 +192,9 @@ The network as the script ran it, and the gradient on its way back.
         examples = self._chain.start.examples if picture and self._chain else 1
         if examples > 1:
             notes.append(f"example {self._example + 1} of {examples}  [ ]")
+        chosen = self.chosen() if picture else None
+        if chosen is not None:
+            notes.insert(0, f"{chosen} is chosen")
         self.entitle("network", " · ".join(notes))
 
     # ---- the row that matters
@@ -208,7 +225,10 @@ The network as the script ran it, and the gradient on its way back.
         return line
 
     def action_move(self, by: int) -> None:
-        """Choose the next or previous row of the list."""
+        """Choose the next or previous row of the list, or weight of the picture."""
+        if self._picture is not None:
+            self._choose(self._picture.moved(self._element, by, 0))
+            return
         if not self._row_at:
             self.scroll_relative(y=by, animate=False)
             return
@@ -235,6 +255,43 @@ The network as the script ran it, and the gradient on its way back.
         """Switch between the picture and the list of operations."""
         self._as_list = not self._as_list
         self._draw()
+
+    # ---- the chosen weight
+
+    def action_across(self, by: int) -> None:
+        """Choose a weight of the next or previous layer."""
+        if self._picture is not None:
+            self._choose(self._picture.moved(self._element, 0, by))
+
+    def action_attribute(self) -> None:
+        """From a weight to its gradient and back."""
+        if self._picture is not None and self._element is not None:
+            self._choose(self._picture.turned(self._element))
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the weight under the mouse."""
+        offset = event.get_content_offset(self)
+        if offset is not None and self._picture is not None:
+            self._choose(self._picture.hit(offset.x, offset.y + self.scroll_offset.y) or self._element)
+
+    def _choose(self, element: Element | None) -> None:
+        if element is None:
+            return
+        self._element = element
+        self._draw()
+        chosen = self.chosen()
+        if chosen is not None:
+            self.post_message(Chosen(chosen, "network"))
+
+    def chosen(self) -> Choice | None:
+        """The weight, gradient or bias chosen in the picture; None if none is, or it is not there now."""
+        spot = self._picture.shown(self._element) if self._picture else None
+        rows = self._view.parameters if self._view and spot else ()
+        row = next((row for row in rows if spot and row.get("name") == spot.element.name), None)
+        if row is None or spot is None:
+            return None
+        element = spot.element
+        return Choice(element.name, element.attribute, element_index(row["value"]["shape"], element.place))
 
     # ---- weights as shades
 

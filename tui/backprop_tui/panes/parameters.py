@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from textual import events, work
 from textual.binding import Binding
-from textual.message import Message
 
 from backprop_tui.debugger.view import View, Window
 from backprop_tui.explain.numbers import count
+from backprop_tui.panes.choice import Choice, Chosen
 from backprop_tui.panes.drawing import grid as grids
 from backprop_tui.panes.drawing.grid import Grid, two_dimensions
 from backprop_tui.panes.drawing.heat import patch_of
@@ -37,26 +35,8 @@ EMPTY = (
 )
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A number that the cursor is on."""
-
-    name: str
-    attribute: str
-    """value, grad, or state.exp_avg and the like"""
-    index: tuple[int, ...] | None
-    """None: the row stands for the whole tensor."""
-
-
 class ParametersPane(PicturePane):
     """A table of tensors; one of them can be opened as a grid."""
-
-    class Chosen(Message):
-        """The cursor is on another number."""
-
-        def __init__(self, choice: Choice) -> None:
-            super().__init__()
-            self.choice = choice
 
     HELP = """\
 Every parameter: its value, its gradient, what the last operation changed and what the next one reads.
@@ -220,7 +200,7 @@ Every parameter: its value, its gradient, what the last operation changed and wh
     def _tell(self) -> None:
         chosen = self.chosen()
         if chosen is not None:
-            self.post_message(self.Chosen(chosen))
+            self.post_message(Chosen(chosen, "parameters"))
 
     def action_page(self, direction: int) -> None:
         """Move by a page."""

@@ -12,7 +12,7 @@ from textual.worker import get_current_worker
 from backprop_tui.debugger.view import View
 from backprop_tui.panes.drawing.colour import coloured_lines
 from backprop_tui.panes.drawing.notices import marked_lines
-from backprop_tui.panes.drawing.program import Gutter, Layout, Row, draw, lay_out, place_of
+from backprop_tui.panes.drawing.program import USED, Gutter, Layout, Row, draw, lay_out, place_of
 from backprop_tui.panes.drawing.text import Pieces, width_of
 from backprop_tui.panes.pieces import TextPane
 from backprop_tui.panes.source import SourceFile, read
@@ -27,10 +27,19 @@ MARGIN = 2
 class ProgramPane(TextPane):
     """Shows the file of the innermost frame of the script and follows it from file to file."""
 
+    COMPONENT_CLASSES = {"piece--used"}
+
+    DEFAULT_CSS = """
+    ProgramPane {
+        & > .piece--used { color: $text-warning; }
+    }
+    """
+
     HELP = """\
 The script, with the operations of this iteration under the line that runs them.
 
 - `>` marks the line and the operation that run next; `›` marks lines that are waiting for a call to return.
+- `=` marks where what stands in the formula that explains the last operation was made, or last read.
 - Results stand at the right: of a line, of an operation, and for an operation of the backward
   pass the gradient that arrives `→` the gradient that it passes on.
 - `●` is a breakpoint. Click left of a line, or press `b`.
@@ -155,11 +164,19 @@ The script, with the operations of this iteration under the line that runs them.
         if row.kind != "source":
             return Gutter(digits)
         line = row.line
-        mark = ">" if line == self._layout.here else "›" if line in self._layout.callers else " "
+        mark = self._mark(line)
         breakpoints = self._view.breakpoints if self._view else frozenset()
         on_cursor = line == self.cursor and self.has_focus
         notice = self._view is not None and line in marked_lines(self._view, self.file)
         return Gutter(digits, (self.file, line) in breakpoints, mark, line, on_cursor, notice)
+
+    def _mark(self, line: int) -> str:
+        """What runs next counts more than what a formula has used, and that more than what waits."""
+        if line == self._layout.here:
+            return ">"
+        if line in self._layout.used:
+            return USED
+        return "›" if line in self._layout.callers else " "
 
     def action_move(self, by: int) -> None:
         """Move the line cursor."""

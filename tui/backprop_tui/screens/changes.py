@@ -13,7 +13,7 @@ from backprop_tui.debugger.view import View
 from backprop_tui.explain.numbers import shortest
 
 if TYPE_CHECKING:
-    from backprop_tui.panes.parameters import Choice
+    from backprop_tui.panes.choice import Choice
     from backprop_tui.screens.ask import Accept
     from backprop_tui.screens.commands import CommandQueue
     from backprop_tui.screens.session_like import SessionLike
@@ -74,7 +74,7 @@ def read_loss(choice: str) -> dict[str, str | None]:
 def not_editable(chosen: Choice | None) -> str:
     """Why the choice is not a number that can be set, and how to choose one."""
     if chosen is None:
-        return "choose a number in the parameters pane first: 3 goes there, up and down choose"
+        return "choose a number first: 3 goes to the parameters, 2 to the network, arrows choose there"
     if chosen.index is None:
         return f"enter opens {chosen.name} in the parameters pane (3): choose one of its numbers there"
     return "values and gradients can be set, not the optimizer's state: a changes what is shown"
@@ -170,7 +170,7 @@ class ChangeActions(Screen[None]):
         self._ask("Learning rate", use, value=value)
 
     def action_edit(self) -> None:
-        """Type a value for the element chosen in the parameters pane."""
+        """Type a value for the chosen element."""
         chosen = self.chosen_element()
         if chosen is None or chosen.index is None or chosen.attribute not in EDITABLE:
             self.say(not_editable(chosen))
@@ -189,5 +189,5 @@ class ChangeActions(Screen[None]):
         self._ask(f"Set {chosen.name}{grad}[{index}] to", use)
 
     def chosen_element(self) -> Choice | None:
-        """The number under the cursor of the parameters pane."""
+        """The number chosen in the network or the parameters pane, whichever was used last."""
         raise NotImplementedError

@@ -37,8 +37,8 @@ from backprop_tui.screens.session_like import How, SessionLike
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from backprop_tui.panes.choice import Choice
     from backprop_tui.panes.guide import GuidePane
-    from backprop_tui.panes.parameters import Choice
 
 
 class Pane(Protocol):
@@ -305,10 +305,19 @@ class MainScreen(KeepingActions):
         loss.action_toggle_log()
 
     def chosen_element(self) -> Choice | None:
-        """The number under the cursor of the parameters pane."""
+        """The number chosen in the network or the parameters pane, whichever was used last."""
+        from backprop_tui.panes.network import NetworkPane
         from backprop_tui.panes.parameters import ParametersPane
 
-        return self.query_one(ParametersPane).chosen() if "parameters" in self._mounted else None
+        if "parameters" not in self._mounted:
+            return None
+        chosen = self.query_one(NetworkPane).chosen() if self.choosing == "network" else None
+        return chosen or self.query_one(ParametersPane).chosen()
+
+    def on_descendant_focus(self) -> None:
+        """To go to a pane with a chosen number is to use it."""
+        if self.focused_pane in ("network", "parameters"):
+            self.choosing = self.focused_pane
 
     # commands
 

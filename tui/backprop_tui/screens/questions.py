@@ -5,19 +5,25 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from textual import on
+
+from backprop_tui.panes.choice import Chosen
 from backprop_tui.screens.changes import ChangeActions, not_editable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from backprop_tui.panes.parameters import ParametersPane
-
 
 class QuestionActions(ChangeActions):
     """Actions of the main screen whose answer is a page of text."""
 
-    def on_parameters_pane_chosen(self, event: ParametersPane.Chosen) -> None:
+    choosing = "parameters"
+    """The pane in which a number was chosen last."""
+
+    @on(Chosen)
+    def _element_chosen(self, event: Chosen) -> None:
         """What is explained of an update is the element that is looked at."""
+        self.choosing = event.pane
         self.session.choose(event.choice.name, event.choice.index)
 
     def action_notices(self) -> None:
@@ -33,7 +39,7 @@ class QuestionActions(ChangeActions):
             self.commands.submit("goto", partial(self.session.goto, place[0], place[1] + 1))
 
     def action_exact(self) -> None:
-        """The element chosen in the parameters pane with all its digits."""
+        """The chosen element with all its digits."""
         chosen = self._chosen_number()
         if chosen is None:
             return
@@ -54,7 +60,7 @@ class QuestionActions(ChangeActions):
         self.commands.submit("exact", exact)
 
     def action_verify(self) -> None:
-        """The numeric derivative by the element chosen in the parameters pane."""
+        """The numeric derivative by the chosen element."""
         chosen = self._chosen_number()
         if chosen is None:
             return
@@ -70,19 +76,19 @@ class QuestionActions(ChangeActions):
         self.commands.submit("verify", verify)
 
     def action_chain(self) -> None:
-        """All ways from the loss to the element chosen in the parameters pane."""
+        """All ways from the loss to the chosen element."""
         chosen = self._chosen_number()
         if chosen is None:
             return
         name, _, index = chosen
 
         async def chain() -> None:
-            from backprop_tui.panes.drawing.paths import chain_lines
+            from backprop_tui.panes.drawing.paths import answer_lines
             from backprop_tui.screens.report import Route
 
             found = await self.session.chain(name, index)
             self.say("")
-            self.app.push_screen(Route("the chain rule", chain_lines(found)), self._go_there)
+            self.app.push_screen(Route("the chain rule", answer_lines(found)), self._go_there)
 
         self.say("running this iteration again in a copy…")
         self.commands.submit("chain", chain)
@@ -103,7 +109,7 @@ class QuestionActions(ChangeActions):
         self.commands.submit("downhill", downhill)
 
     def _chosen_number(self) -> tuple[str, str, tuple[int, ...]] | None:
-        """(name, attribute, index) of the parameters pane's cursor; if it is on no number, that is said."""
+        """(name, attribute, index) of the chosen element; if no number is chosen, that is said."""
         chosen = self.chosen_element()
         if chosen is None or chosen.index is None:
             self.say(not_editable(chosen))

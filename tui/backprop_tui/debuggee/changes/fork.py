@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import select
 import signal
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
+from backprop_tui.debuggee import files
 from backprop_tui.debuggee.changes.errors import ChangeError
 from backprop_tui.debuggee.changes.history import history_of
 from backprop_tui.debuggee.changes.registry import Registry
@@ -28,13 +30,16 @@ def in_fork(function: Callable[[], Any], timeout: float = TIMEOUT) -> Any:
     """Call a function in a forked child and answer its JSON-able result.
 
     Raises ChangeError with the child's exception in one line, or if the child has died or not
-    answered within `timeout` seconds. Whatever the child prints is dropped. The caller has made sure
-    that this process may fork, and has taken its torch-function mode off the stack.
+    answered within `timeout` seconds. Whatever the child prints or writes to files is dropped; it draws
+    the random numbers that this process would. The caller has made sure that this process may fork, and
+    that our torch-function mode is off the stack or lets everything pass.
     """
     with _child_signal_ignored():
         reader, writer = os.pipe()
+        state = random.getstate()
         pid = os.fork()
         if pid == 0:
+            random.setstate(state)  # Python's `random` reseeds itself in every child
             _child(function, reader, writer)
         os.close(writer)
         try:
@@ -66,6 +71,7 @@ def _child(function: Callable[[], Any], reader: int, writer: int) -> None:
     status = 1
     try:
         os.close(reader)
+        files.cut_off(files.remember())
         nowhere = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nowhere, descriptor)

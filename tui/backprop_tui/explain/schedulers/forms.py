@@ -23,10 +23,14 @@ def _times_milestone(values: Values, spec: Mapping[str, Any]) -> Values:
 
 
 def _factor(values: Values, spec: Mapping[str, Any]) -> Values:
-    factor = spec["factors"][values["group"]]
-    if factor is None:
-        raise Unknown(f"{spec['kind']}: what lr_lambda says is not known")
-    return {"factor": factor}
+    return {"factor": _said(spec, "lr_lambda", spec["factors"][values["group"]])}
+
+
+def _said(spec: Mapping[str, Any], name: str, answer: Mapping[str, Any]) -> float:
+    """What a function of the script says. Raises Unknown if it could not be asked."""
+    if "value" not in answer:
+        raise Unknown(f"{spec['kind']}: what {name} says is not known: {answer['unknown']}")
+    return float(answer["value"])
 
 
 def _change(values: Values, spec: Mapping[str, Any]) -> Values:
@@ -39,8 +43,9 @@ def _cycle(values: Values, spec: Mapping[str, Any]) -> Values:
     cycle = math.floor(1 + epoch / total)
     place = 1.0 + epoch / total - cycle
     height = place / ratio if place <= ratio else (place - 1) / (ratio - 1)
-    scale = spec.get("scale")
-    if scale is None:
+    if "scale" in spec:
+        scale = _said(spec, "scale_fn", spec["scale"])
+    else:
         scale = {"triangular2": 1 / 2.0 ** (cycle - 1), "exp_range": spec["gamma"] ** epoch}.get(
             spec["mode"], 1.0
         )

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from backprop_tui.panes.drawing.canvas import Line, line_dots
+from backprop_tui.panes.drawing.spots import Element, Spot
 from backprop_tui.panes.drawing.text import Piece, width_of
 
 Cell = tuple[int, int]
 Slot = tuple[int, int, int]
 """Left cell, row, and width of the room kept for a label."""
-
-Placed = list[tuple[int, int, Line]]
-"""(x, y, text) of every label."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +38,34 @@ class Edge:
     weight: Piece
     gradient: Piece | None
     style: str
+    element: Element | None = None
+    """Which number of which parameter it is, if the parameter has a name."""
+    layer: int = 0
 
 
-def place_labels(edges: Sequence[Edge], taken: frozenset[Cell]) -> tuple[Placed, bool] | None:
+@dataclass(frozen=True)
+class Label:
+    """The text of a weight or of its gradient, in its place."""
+
+    x: int
+    y: int
+    line: Line
+    """The text, and a blank if the other one follows."""
+    edge: Edge
+    attribute: str
+    """value or grad"""
+
+    @property
+    def spot(self) -> Spot | None:
+        """What can be chosen there."""
+        edge = self.edge
+        if edge.element is None:
+            return None
+        element = replace(edge.element, attribute=self.attribute)
+        return Spot(element, 2 * edge.layer, self.x, self.y, self.line[0][0], edge.way.cells)
+
+
+def place_labels(edges: Sequence[Edge], taken: frozenset[Cell]) -> tuple[list[Label], bool] | None:
     """Places for all labels, and whether the gradients have one too; None if they cannot all be placed.
 
     Three forms are tried: weight and gradient side by side, one above the other, the weight alone.
@@ -56,14 +79,21 @@ def place_labels(edges: Sequence[Edge], taken: frozenset[Cell]) -> tuple[Placed,
     return None
 
 
-def _label(edge: Edge, slot: Slot, form: str) -> Placed:
-    rows: list[Line] = [[edge.weight]]
-    if edge.gradient and form == "beside":
-        rows = [[edge.weight, (" ", ""), edge.gradient]]
-    elif edge.gradient and form == "above":
-        rows.append([edge.gradient])
+def _label(edge: Edge, slot: Slot, form: str) -> list[Label]:
     x, y, width = slot
-    return [(x + (width - width_of(row)) // 2, y + number, row) for number, row in enumerate(rows)]
+    gradient = edge.gradient if form != "alone" else None
+    if gradient is None or form == "above":
+        rows = [(edge.weight, "value"), *([(gradient, "grad")] if gradient else [])]
+        return [
+            Label(x + (width - width_of([piece])) // 2, y + number, [piece], edge, attribute)
+            for number, (piece, attribute) in enumerate(rows)
+        ]
+    line: Line = [edge.weight, (" ", "")]
+    left = x + (width - width_of([*line, gradient])) // 2
+    return [
+        Label(left, y, line, edge, "value"),
+        Label(left + width_of(line), y, [gradient], edge, "grad"),
+    ]
 
 
 def _size(way: Way, form: str) -> tuple[int, int]:

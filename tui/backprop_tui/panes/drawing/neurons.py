@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich.cells import cell_len
 
 from backprop_tui.explain.numbers import display, flat, shape_text, significant
 from backprop_tui.panes.drawing.canvas import Canvas, Line, cut, fitted
-from backprop_tui.panes.drawing.labels import Edge, Placed, Way, place_labels
+from backprop_tui.panes.drawing.labels import Edge, Label, Way, place_labels
 from backprop_tui.panes.drawing.layers import Chain, Layer, Quantity
 from backprop_tui.panes.drawing.marks import Marks
+from backprop_tui.panes.drawing.spots import CLOSES, OPENS, Drawing, Element, Spot, shown
 from backprop_tui.panes.drawing.text import Piece, plain, width_of
 
 MOST_NEURONS = 4
@@ -79,7 +80,9 @@ def drawable(chain: Chain) -> bool:
     )
 
 
-def draw_neurons(chain: Chain, marks: Marks, width: int, height: int, example: int = 0) -> list[Line] | None:
+def draw_neurons(
+    chain: Chain, marks: Marks, width: int, height: int, example: int = 0, chosen: Element | None = None
+) -> Drawing | None:
     """The picture in exactly `width` x `height` cells, or None if it cannot be read at that size."""
     if not drawable(chain):
         return None
@@ -89,10 +92,10 @@ def draw_neurons(chain: Chain, marks: Marks, width: int, height: int, example: i
             picture = _Picture(chain, marks, Canvas(width, height), example, style)
             if picture.fits():
                 if picture.complete:
-                    return picture.draw()
+                    return picture.draw(chosen)
                 poorer = poorer or picture
         if poorer is not None:
-            return poorer.draw()
+            return poorer.draw(chosen)
     return None
 
 
@@ -107,7 +110,7 @@ class _Picture:
         self.frame = 2 if style.boxed else 0
         """Rows and columns that a frame adds to a box."""
         self.edges: list[Edge] = []
-        self.placed: Placed = []
+        self.labels: list[Label] = []
         self.complete = True
         """Whether the gradients of the weights have their place too."""
         self.columns = self._columns()
@@ -257,7 +260,7 @@ class _Picture:
             if placed is None:
                 return False
             self.edges += edges
-            self.placed += placed[0]
+            self.labels += placed[0]
             self.complete = self.complete and placed[1]
         return True
 
@@ -283,7 +286,8 @@ class _Picture:
                 start = self._anchor(source, source.x + source.width)
                 end = self._anchor(target, target.x - 1)
                 weight, gradient = self._texts(number, layer, row, column)
-                edges.append(Edge(Way(start, end, room), weight, gradient, weight[1]))
+                element = _element(layer, row, column)
+                edges.append(Edge(Way(start, end, room), weight, gradient, weight[1], element, number))
         return edges
 
     def _anchor(self, box: Box, x: int) -> tuple[int, int]:
@@ -309,17 +313,40 @@ class _Picture:
 
     # ---- drawing
 
-    def draw(self) -> list[Line]:
+    def draw(self, chosen: Element | None) -> Drawing:
+        spots = (*(label.spot for label in self.labels), *self._bias_spots())
+        known = tuple(spot for spot in spots if spot is not None)
         for edge in self.edges:
             self.canvas.line(edge.way.start, edge.way.end, edge.style)
-        for x, y, line in self.placed:
-            self._put_line(x, y, line)
+        for edge in self.edges:
+            if chosen is not None and edge.element == replace(chosen, attribute="value"):
+                self.canvas.line(edge.way.start, edge.way.end, "title")
+        for label in self.labels:
+            self._put_line(label.x, label.y, label.line)
         for column in self.columns:
             for box in column.boxes:
                 self._draw_box(box)
         self._draw_loss_arrow()
         self._draw_header()
-        return self.canvas.lines()
+        spot = shown(known, chosen)
+        if spot is not None:
+            self.canvas.put(spot.x - 1, spot.y, f"{OPENS}{spot.text}{CLOSES}", "cursor")
+        return Drawing(self.canvas.lines(), known)
+
+    def _bias_spots(self) -> list[Spot]:
+        """The biases in the frames of the neurons."""
+        spots: list[Spot] = []
+        if not self.style.boxed or self.style.gradient == "bare":
+            return spots
+        for number, layer in enumerate(self.chain.layers):
+            for neuron, box in enumerate(self.columns[number + 1].boxes):
+                before, sign, text = box.caption.partition("b ")
+                if sign and layer.bias is not None:
+                    mark = GLYPH[self.marks.bias(number)].strip()
+                    x = box.x + 1 + cell_len(before) - len(mark)
+                    text = f"{mark}b {text.partition(' ')[0]}"
+                    spots.append(Spot(Element(layer.bias, neuron), 2 * number + 1, x, box.y, text))
+        return spots
 
     def _put_line(self, x: int, y: int, line: Line) -> None:
         for text, style in line:
@@ -392,6 +419,14 @@ class _Picture:
             style = "dim"
             head = {"▶": "▷", "◀": "◁"}[head]
         self.canvas.put(start, y, rail + head if head in "▶▷" else head + rail, style)
+
+
+def _element(layer: Layer, row: int, column: int) -> Element | None:
+    """Which element of its parameter the weight from one neuron to another is."""
+    if layer.weight is None:
+        return None
+    into, out = layer.sizes
+    return Element(layer.weight, column * out + row if layer.transposed else row * into + column)
 
 
 def _bare(piece: Piece) -> Piece:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 
 from rich.cells import cell_len
 
 from backprop_tui.debugger.view import Stop, View
+from backprop_tui.panes.drawing.observed import time_of
+from backprop_tui.panes.drawing.operands import lines_of, operand_times
 from backprop_tui.panes.drawing.records import label, result, short_label
 from backprop_tui.panes.drawing.text import Pieces, beside, clean, cut, shifted, width_of, wrapped
-from backprop_tui.protocol import Record
+from backprop_tui.protocol import Record, Time
 
 Place = tuple[str, int]
 """(file, line)"""
 
 LEAST_RESULT = 14
 """Columns for results in the narrowest pane."""
+
+USED = "="
+"""Marks what stands in the formula that explains the last operation, as in the other panes."""
 
 GUTTER = 8
 """Columns left of the text, at most."""
@@ -50,6 +55,8 @@ class Row:
     """An operation that has begun and holds the next one."""
     branch: Branch | None = None
     """Its result is worked out when the row is drawn: most of a long list is not."""
+    used: bool = False
+    """It made, or read, an operand of the formula that explains the last operation."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ class Layout:
     """The line about to run; 0 if it is not in this file."""
     callers: frozenset[int] = frozenset()
     """Lines of the frames further out that are in this file."""
+    used: frozenset[int] = frozenset()
+    """Lines on which the operands of the formula that explains the last operation were made or read."""
 
     @property
     def height(self) -> int:
@@ -271,13 +280,20 @@ def lay_out(view: View, file: str, lines: int, width: int, height: int) -> Layou
     where, line = place_of(view)
     here = line if where == file else 0
     limit = result_room(width)
-    blocks = _blocks(view, groups, (file, here), width, height)
+    used = operand_times(view)
+    blocks = _blocks(view, groups, (file, here), used, width, height)
     callers = frozenset(frame.line for frame in stop.frames if frame.file == file and frame.line != here)
-    return Layout(lines, tuple(sorted(blocks.items())), _results(groups, file, limit), here, callers)
+    results = _results(groups, file, limit)
+    return Layout(lines, tuple(sorted(blocks.items())), results, here, callers, lines_of(view, used, file))
 
 
 def _blocks(
-    view: View, groups: dict[Place, list[Branch]], present: Place, width: int, height: int
+    view: View,
+    groups: dict[Place, list[Branch]],
+    present: Place,
+    used: frozenset[Time],
+    width: int,
+    height: int,
 ) -> dict[int, tuple[Row, ...]]:
     """The rows below the line about to run and below the one that ran last."""
     stop, (file, here) = view.stop, present
@@ -290,12 +306,17 @@ def _blocks(
         branches = groups.get((file, line), [])
         rows = [row for branch in branches for row in tree_rows(branch, line, top=True)]
         if line and rows:
-            blocks[line] = tuple(window(rows, room))
+            blocks[line] = tuple(_marked(row, used) for row in window(rows, room))
     if stop.error:
         line = here or done
         errors = error_rows(stop.error, line, width - GUTTER, max(4, height // 2))
         blocks[line] = (*blocks.get(line, ()), *errors)
     return blocks
+
+
+def _marked(row: Row, used: frozenset[Time]) -> Row:
+    known = used and row.branch is not None and time_of(row.branch.record) in used
+    return replace(row, used=True) if known else row
 
 
 def _results(groups: dict[Place, list[Branch]], file: str, limit: int) -> dict[int, str]:
@@ -330,7 +351,7 @@ class Gutter:
         number = "" if self.number is None else str(self.number)
         return (
             ("●", "bad") if self.breakpoint else ("!" if self.notice else " ", "warn"),
-            (self.mark, "mark"),
+            (self.mark, "used" if self.mark == USED else "mark"),
             (number.rjust(self.digits), "cursor" if self.cursor else "dim"),
             (" ", ""),
         )
@@ -351,7 +372,8 @@ def draw(
     if row.kind == "error":
         return (*gutter.pieces(), *cut(row.pieces, room))
     indent: Pieces = (("  ", ""),)
-    body = (*indent, (("> " if row.next else "  "), "mark"), *row.pieces)
+    mark = ("> ", "mark") if row.next else (f"{USED} ", "used") if row.used else ("  ", "mark")
+    body = (*indent, mark, *row.pieces)
     if row.branch is None:
         return (*gutter.pieces(), *cut(body, room))
     return (*gutter.pieces(), *_with_result(body, row.branch, room, result_room(width)))
