@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from backprop_tui.debugger.view import Pointer
 from backprop_tui.panes.drawing import labels
 from backprop_tui.panes.drawing.canvas import Canvas, fitted, plain_text
 from backprop_tui.panes.drawing.flow import active_row, flow_line, flow_rows, header_line, widths_for
@@ -12,7 +13,7 @@ from backprop_tui.panes.drawing.layers import read_chain
 from backprop_tui.panes.drawing.marks import mark_chain
 from backprop_tui.panes.drawing.neurons import draw_neurons
 from backprop_tui.panes.drawing.observed import observe
-from backprop_tui.panes.drawing.spots import Element
+from backprop_tui.panes.drawing.spots import Element, pointed_element
 from backprop_tui.panes.drawing.text import width_of
 from support.update_views import Script, before, big, row, tensor, update_script, update_views, view_of
 
@@ -398,3 +399,20 @@ def test_weights_held_as_in_out_are_chosen_by_their_place_in_the_parameter():
     assert texts == {**flat, ("b", 0): "b 0.1", ("b", 1): "b −0.2"}
     first, second = (found.shown(Element("w", place)).way for place in (0, 1))
     assert min(y for _, y in first) == min(y for _, y in second), "both begin at the first input"
+
+
+def test_the_weight_that_a_guide_points_at_glows():
+    view = before("Linear", 2)
+    view = replace(view, pointer=Pointer(W1, "value", (1, 0)))
+    element = pointed_element(view)
+    assert element == Element(W1, 2)
+    seen = observe(view)
+    chain = read_chain(view, seen)
+    picture = draw_neurons(chain, mark_chain(view, seen, chain), 78, 12, 0, None, element)
+    assert [text for line in picture.lines for text, style in line if style == "glow"] == ["0.12"]
+
+
+def test_a_guide_that_points_at_nothing_here_points_at_nothing():
+    view = before("Linear", 2)
+    for pointer in (None, Pointer("nothing", "value", (0,)), Pointer(W1), Pointer(W1, "value", (0,))):
+        assert pointed_element(replace(view, pointer=pointer)) is None

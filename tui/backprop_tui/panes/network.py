@@ -23,7 +23,7 @@ from backprop_tui.panes.drawing.layers import Chain, read_chain
 from backprop_tui.panes.drawing.marks import Marks, mark_chain
 from backprop_tui.panes.drawing.neurons import draw_neurons
 from backprop_tui.panes.drawing.observed import Observed, observe, used_by_last
-from backprop_tui.panes.drawing.spots import Drawing, Element
+from backprop_tui.panes.drawing.spots import Drawing, Element, pointed_element
 from backprop_tui.panes.drawing.table import element_index
 from backprop_tui.panes.drawing.text import Pieces, wrapped
 from backprop_tui.panes.picture import Fetch, PicturePane
@@ -110,7 +110,8 @@ The network as the script ran it, and the gradient on its way back.
     def show(self, view: View) -> None:
         """Draw this view; the list scrolls to the operation unless a row was chosen by hand."""
         old, self._view = self._view, view
-        if old is not None and old.stop is view.stop and old.parameters == view.parameters:
+        same = old is not None and old.stop is view.stop and old.pointer == view.pointer
+        if old is not None and same and old.parameters == view.parameters:
             self._mark_used(old, view)
             return
         self._cursor = None
@@ -144,7 +145,13 @@ The network as the script ran it, and the gradient on its way back.
         self._picture = picture = None
         if self._chain is not None and not self._as_list:
             picture = draw_neurons(
-                self._chain, self._marks, size.width, size.height, self._example, self._element
+                self._chain,
+                self._marks,
+                size.width,
+                size.height,
+                self._example,
+                self._element,
+                pointed_element(self._view),
             )
         if picture is not None:
             self._picture, self._drawn, self._row_at = picture, list(picture.lines), []

@@ -81,9 +81,18 @@ def drawable(chain: Chain) -> bool:
 
 
 def draw_neurons(
-    chain: Chain, marks: Marks, width: int, height: int, example: int = 0, chosen: Element | None = None
+    chain: Chain,
+    marks: Marks,
+    width: int,
+    height: int,
+    example: int = 0,
+    chosen: Element | None = None,
+    pointed: Element | None = None,
 ) -> Drawing | None:
-    """The picture in exactly `width` x `height` cells, or None if it cannot be read at that size."""
+    """The picture in exactly `width` x `height` cells, or None if it cannot be read at that size.
+
+    ``chosen``: by the reader; ``pointed``: by the guide of a lesson.
+    """
     if not drawable(chain):
         return None
     for group in STYLES:
@@ -92,10 +101,10 @@ def draw_neurons(
             picture = _Picture(chain, marks, Canvas(width, height), example, style)
             if picture.fits():
                 if picture.complete:
-                    return picture.draw(chosen)
+                    return picture.draw(chosen, pointed)
                 poorer = poorer or picture
         if poorer is not None:
-            return poorer.draw(chosen)
+            return poorer.draw(chosen, pointed)
     return None
 
 
@@ -313,7 +322,7 @@ class _Picture:
 
     # ---- drawing
 
-    def draw(self, chosen: Element | None) -> Drawing:
+    def draw(self, chosen: Element | None, pointed: Element | None) -> Drawing:
         spots = (*(label.spot for label in self.labels), *self._bias_spots())
         known = tuple(spot for spot in spots if spot is not None)
         for edge in self.edges:
@@ -328,6 +337,9 @@ class _Picture:
                 self._draw_box(box)
         self._draw_loss_arrow()
         self._draw_header()
+        spot = shown(known, pointed)
+        if spot is not None:
+            self.canvas.put(spot.x, spot.y, spot.text, "glow")
         spot = shown(known, chosen)
         if spot is not None:
             self.canvas.put(spot.x - 1, spot.y, f"{OPENS}{spot.text}{CLOSES}", "cursor")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from backprop_tui.debugger.view import View
 from backprop_tui.panes.drawing.canvas import Line
 
 Cell = tuple[int, int]
@@ -76,6 +77,21 @@ class Drawing:
         other = replace(element, attribute="grad" if element.attribute == "value" else "value")
         spot = shown(self.spots, other)
         return element if spot is None else spot.element
+
+
+def pointed_element(view: View) -> Element | None:
+    """The element that the guide of a lesson points at."""
+    pointer = view.pointer
+    if pointer is None or pointer.index is None:
+        return None
+    rows = (row["value"].get("shape", []) for row in view.parameters if row.get("name") == pointer.name)
+    shape = next(rows, None)
+    if shape is None or len(shape) != len(pointer.index):
+        return None
+    place = 0
+    for size, number in zip(shape, pointer.index, strict=True):
+        place = place * size + number
+    return Element(pointer.name, place, pointer.attribute)
 
 
 def shown(spots: Iterable[Spot], element: Element | None) -> Spot | None:
