@@ -55,6 +55,15 @@ WRONG = {
     "no such Python": (["trace", "--python", "/nowhere/python", TOY], ["/nowhere/python"]),
     "threads not a number": (["trace", "--threads", "0", TOY], ["0"]),
     "a syntax error": (["trace", script("syntax_error")], ["syntax_error.py", "3"]),
+    "check of an unknown lesson": (["lessons", "--check", "updaet"], ["updaet", "update"]),
+    "check of no guide": (["lessons", "--check", "nowhere.toml"], ["nowhere.toml"]),
+    "a script as a guide": (["lessons", "--markdown", TOY], ["toy.py", "TOML"]),
+    "reset of an unknown lesson": (["lessons", "--reset", "updaet"], ["updaet", "update"]),
+    "a guide that is not there": (["nowhere.toml"], ["nowhere.toml"]),
+    "resume of nothing": (["resume"], ["FILE|STRING"]),
+    "resume of a missing file": (["resume", "nowhere.json"], ["nowhere.json"]),
+    "resume of a script": (["resume", TOY], ["toy.py", "session"]),
+    "resume of a damaged string": (["resume", "bt1.AAAA"], ["share string"]),
 }
 
 

@@ -23,12 +23,16 @@ def test_a_saved_session_is_resumed_where_it_stood(tmp_path: Path) -> None:
         terminal.wait_for("*zero_grad off")
         terminal.press("\x13")
         terminal.wait_for("Save the session as")
-        for key in ["\x15", *str(file), "\r"]:
+        terminal.press("\x15")
+        terminal.wait(lambda text: "toy.session.json" not in text)
+        for key in str(file):
             terminal.press(key)
+        terminal.wait_for("toy.session.json")
+        terminal.press("\r")
         terminal.wait_for("backprop-tui resume")
         terminal.press("q")
         assert terminal.wait_for_exit() == 0
     with Terminal("resume", str(file)) as terminal:
-        terminal.wait_for("iteration 3 · operation 4", "*zero_grad off", "resumed: every loss")
+        terminal.wait_for("iteration 3 · operation 4", "*zero_grad off", "resumed: all losses")
         terminal.press("q")
         assert terminal.wait_for_exit() == 0
