@@ -89,7 +89,7 @@ async def told(tmp_path, size=(120, 36)):
         sessions.append(FakeSession(on_view))
         return sessions[0]
 
-    app = BackpropApp(make, read(guide))
+    app = BackpropApp(make, lambda: read(guide))
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: "has two layers." in frame(app))
         yield app, pilot, sessions[0]
@@ -206,7 +206,7 @@ async def told_again(tmp_path):
         sessions.append(FakeSession(on_view))
         return sessions[0]
 
-    app = BackpropApp(make, read(tmp_path / "story.toml"))
+    app = BackpropApp(make, lambda: read(tmp_path / "story.toml"))
     async with app.run_test(size=(80, 24)) as pilot:
         yield app, pilot, sessions
 

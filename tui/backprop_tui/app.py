@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App, SystemCommand
@@ -40,11 +40,14 @@ class BackpropApp(App[int]):
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(
-        self, session_factory: SessionFactory, lesson: Lesson | None = None, saved: Saved | None = None
+        self,
+        session_factory: SessionFactory,
+        lesson: Callable[[], Lesson] | None = None,
+        saved: Saved | None = None,
     ) -> None:
         """`session_factory` is given what takes a new view; the session starts after the first frame.
 
-        ``lesson``: the one whose script the session runs. ``saved``: where to resume it.
+        ``lesson``: reads the one whose script the session runs. ``saved``: where to resume it.
         """
         super().__init__()
         self.session = session_factory(self._on_view)
@@ -73,8 +76,8 @@ class BackpropApp(App[int]):
         except StartFailed as failure:
             self.exit(1, 1, message=str(failure))
             return
-        if self._lesson is not None and self._lesson.beats:
-            self._main.open_lesson(self._lesson, start=True)
+        if self._lesson is not None:
+            self._main.open_lesson(await asyncio.to_thread(self._lesson), start=True)
         if self._saved is not None:
             self._main.resume(self._saved)
 
@@ -130,7 +133,9 @@ class BackpropApp(App[int]):
         return (command for command in super().get_system_commands(screen) if command.title not in ours)
 
 
-def run(session_factory: SessionFactory, lesson: Lesson | None = None, saved: Saved | None = None) -> int:
+def run(
+    session_factory: SessionFactory, lesson: Callable[[], Lesson] | None = None, saved: Saved | None = None
+) -> int:
     """Run the app until it ends; the exit status for the shell."""
     app = BackpropApp(session_factory, lesson, saved)
     app.run()

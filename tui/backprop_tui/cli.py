@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from backprop_tui import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from backprop_tui.debugger.launch import Program
     from backprop_tui.debugger.saved import Saved
     from backprop_tui.guide.lesson import Lesson
@@ -136,7 +138,7 @@ def _program(options: argparse.Namespace, default: str | None) -> Program:
     if not words:
         raise UsageError("name a script: backprop-tui trace SCRIPT [ARGS]")
     lesson = _lesson_of(words[0])
-    path = str(lesson.script) if lesson is not None else words[0]
+    path = lesson[0] if lesson is not None else words[0]
     _check_script(path, check_syntax=options.python is None)
     return Program(path, tuple(words[1:]), **common)
 
@@ -165,10 +167,11 @@ def _check_python(path: str, source: bytes) -> None:
         raise UsageError(f"{path} is not a Python file") from None
 
 
-def _lesson_of(word: str) -> Lesson | None:
-    """The lesson that a name, or the path of a guide, stands for; None for the path of a script."""
+def _lesson_of(word: str) -> tuple[str, Callable[[], Lesson]] | None:
+    """Script and reader of the lesson of a name, or of the path of a guide; None for that of a script."""
     if word.endswith(".toml"):
-        return _guided(word)
+        lesson = _guided(word)
+        return str(lesson.script), lambda: lesson
     if os.path.exists(word):
         return None
     if os.sep in word or word.endswith(".py"):
@@ -176,7 +179,7 @@ def _lesson_of(word: str) -> Lesson | None:
     from backprop_tui.guide import catalog
 
     try:
-        return catalog.find(word)
+        return str(catalog.script_of(word)), lambda: catalog.find(word)
     except catalog.UnknownLesson as error:
         raise UsageError(f"there is no file {word}, and no lesson either. {error}") from None
 
@@ -361,4 +364,4 @@ def _app(arguments: list[str]) -> int:
     from backprop_tui.app import run
     from backprop_tui.debugger.session import Session
 
-    return run(lambda on_view: Session(program, on_view), lesson)
+    return run(lambda on_view: Session(program, on_view), lesson[1] if lesson is not None else None)

@@ -12,11 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from backprop_tui.debugger.failure import Refused
-from backprop_tui.debugger.keeping import brought_back, saved_from, verdict
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.probing import Difference, Downhill, Probes
 from backprop_tui.debugger.run import EVERYTHING, NEVER, Target
-from backprop_tui.debugger.saved import Saved
 from backprop_tui.debugger.showing import ENDS, Showing, blank, details_of
 from backprop_tui.debugger.stops import window_from
 from backprop_tui.debugger.timeline import START, back_target, time_of
@@ -25,6 +23,7 @@ from backprop_tui.debugger.wire import Message
 from backprop_tui.protocol import KERNEL, ParameterRow
 
 if TYPE_CHECKING:
+    from backprop_tui.debugger.saved import Saved
     from backprop_tui.explain.chain import Chain
     from backprop_tui.explain.layered import Layered
 
@@ -237,11 +236,15 @@ class Session(Showing):
 
     def saved(self) -> Saved:
         """All that it takes to come here again."""
+        from backprop_tui.debugger.keeping import saved_from
+
         lines = tuple(f"{file}:{line}" for file, line in sorted(self.breakpoints))
         return saved_from(self.run_of_script, self._ready(), lines)
 
     async def resume(self, saved: Saved) -> None:
         """Run to where a saved session stood, and say whether it is the same run."""
+        from backprop_tui.debugger.keeping import brought_back, verdict
+
         self._ready()
         run = self.run_of_script
         await self._alone(brought_back(run, saved))

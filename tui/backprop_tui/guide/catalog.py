@@ -1,14 +1,14 @@
-"""The lessons that come with the program, and a person's own."""
+"""The lessons that come with the program. What reads a guide is imported when one is to be read."""
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from backprop_tui.guide.lesson import Lesson
-from backprop_tui.guide.reading import read
+if TYPE_CHECKING:
+    from backprop_tui.guide.lesson import Lesson
 
 DEFAULT = "update"
 """The lesson that opens when nothing is asked for."""
@@ -37,6 +37,8 @@ def folder() -> Path:
 @cache
 def lessons() -> tuple[Lesson, ...]:
     """Every lesson, group by group, by level and time in a group."""
+    from backprop_tui.guide.reading import read
+
     return tuple(sorted((read(guide) for guide in folder().glob("*.toml")), key=_order))
 
 
@@ -49,13 +51,27 @@ def _order(lesson: Lesson) -> tuple[int, str, bool, int, int, str]:
 @cache
 def find(name: str) -> Lesson:
     """The lesson of this name; no other one is read. Raises UnknownLesson, and WrongGuide."""
+    from backprop_tui.guide.reading import read
+
+    return read(guide_of(name))
+
+
+def script_of(name: str) -> Path:
+    """The script of a lesson, without reading its guide. Raises UnknownLesson."""
+    return guide_of(name).with_suffix(".py")
+
+
+def guide_of(name: str) -> Path:
+    """The guide of a lesson. Raises UnknownLesson."""
     guide = folder() / f"{name}.toml"
     if name != Path(name).name or not guide.is_file():
         raise UnknownLesson(_unknown(name, sorted(path.stem for path in folder().glob("*.toml"))))
-    return read(guide)
+    return guide
 
 
 def _unknown(name: str, names: list[str]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
     meant = f" Did you mean {' or '.join(close)}?" if close else ""
     return f"There is no lesson “{name}”.{meant} Lessons: {', '.join(names)}."
