@@ -15,22 +15,15 @@ from backprop_tui.debugger.explaining import explained
 from backprop_tui.debugger.failure import StartFailed, explain_start
 from backprop_tui.debugger.launch import Program, launch
 from backprop_tui.debugger.wire import Hub, Message, Peer
+from backprop_tui.debugger.written import written, written_explanation, written_notice
 from backprop_tui.explain.notices.errors import crash_record
 from backprop_tui.explain.notices.notice import Notice
 from backprop_tui.explain.notices.watch import Watch
-from backprop_tui.explain.numbers import shortest
 from backprop_tui.protocol import LEVELS, VERSION, Record
 
 if TYPE_CHECKING:
-    from backprop_tui.explain.explanation import Explanation
+    pass
 
-_SHORTENED = {
-    "float32": "float32",
-    "float16": "float16",
-    "bfloat16": "bfloat16",
-    "complex64": "float32",
-}
-"""Dtypes whose numbers have shorter names than the Python floats that carry them."""
 _TOLD = 3
 """How often the same notice is printed in one run."""
 
@@ -122,7 +115,7 @@ class Tracer:
 
     def _record(self, record: dict[str, Any], evidence: dict[str, Any] | None) -> None:
         if record["level"] in self._levels and record["kind"] != "warning":
-            self._write(_written(record))
+            self._write(written(record))
             if evidence is not None:
                 self._explain(record, evidence)
         self._notice(record)
@@ -130,13 +123,13 @@ class Tracer:
     def _notice(self, record: Any) -> None:
         for notice in self._notices.of(record):
             place = {key: record[key] for key in ("depth", "level")}
-            self._write(_written_notice(notice, place))
+            self._write(written_notice(notice, place))
 
     def _explain(self, record: dict[str, Any], evidence: dict[str, Any]) -> None:
         for explanation in explained(evidence):
             self.wrong += explanation.check is False
             if self.options.explain:
-                self._write(_written_explanation(record, explanation))
+                self._write(written_explanation(record, explanation))
 
     def _write(self, record: dict[str, Any]) -> None:
         if self._first:
@@ -192,73 +185,6 @@ def _crash(message: Message) -> Record:
     """The exception that ended the script, as a record."""
     file, line, *_ = message["frames"][0] if message["frames"] else (None, None)
     return crash_record(message["error"] or "", message["time"], message["iteration"], file, line)
-
-
-def _written(value: Any) -> Any:
-    """A record with the shortest digits that name the same number in each tensor's own dtype."""
-    if isinstance(value, list):
-        return [_written(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if "dtype" in value and "shape" in value:
-        return _written_tensor(value)
-    written = {key: _written(item) for key, item in value.items()}
-    if "value" in value:
-        written["value"] = _written_loss(value)
-    return written
-
-
-def _written_explanation(record: dict[str, Any], explanation: Explanation) -> dict[str, Any]:
-    place = {key: record[key] for key in ("time", "iteration", "depth", "level")}
-    return {
-        **place,
-        "kind": "explanation",
-        "name": record["name"],
-        "rule": explanation.symbols,
-        "numbers": explanation.numbers,
-        "result": explanation.result,
-        "check": explanation.check,
-        "difference": explanation.difference,
-        "note": explanation.note,
-    }
-
-
-def _written_notice(notice: Notice, place: dict[str, Any]) -> dict[str, Any]:
-    """``place``: how deep the operation lies after which it is written."""
-    return {
-        "time": list(notice.time),
-        "iteration": notice.iteration,
-        **place,
-        "kind": "notice",
-        "name": notice.id,
-        "id": notice.id,
-        "file": notice.file,
-        "line": notice.line,
-        "text": notice.text,
-        "why": notice.why,
-        "look": notice.look,
-    }
-
-
-def _written_loss(record: dict[str, Any]) -> Any:
-    """The value of a loss has the dtype of the tensor that holds it."""
-    holders = record.get("outputs") or record.get("inputs") or [{"dtype": "float64"}]
-    return _short_numbers(record["value"], _SHORTENED.get(holders[0]["dtype"], "float64"))
-
-
-def _written_tensor(info: dict[str, Any]) -> dict[str, Any]:
-    info = dict(info)
-    if "source" in info:
-        info["from"] = info.pop("source")
-    if info["values"] is not None and info["dtype"] in _SHORTENED:
-        info["values"] = _short_numbers(info["values"], _SHORTENED[info["dtype"]])
-    return info
-
-
-def _short_numbers(values: Any, dtype: str) -> Any:
-    if isinstance(values, list):
-        return [_short_numbers(item, dtype) for item in values]
-    return float(shortest(values, dtype)) if isinstance(values, float) else values
 
 
 async def trace(program: Program, options: TraceOptions) -> int:
