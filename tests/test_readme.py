@@ -43,6 +43,19 @@ def test_every_option_of_trace_is_documented_and_no_other() -> None:
     assert documented | {"--version"} == offered
 
 
+def test_every_option_of_race_is_documented_and_no_other() -> None:
+    def offered(command: str) -> set[str]:
+        text = subprocess.run(
+            backprop_tui(command, "--help"), capture_output=True, text=True, check=True
+        ).stdout
+        options = text.partition("options:")[2]
+        return set(re.findall(r"^ +(--[a-z-]+)", options, re.MULTILINE))
+
+    documented = set(re.findall(r"^\| `(--[a-z-]+)", section("What if: racing futures"), re.MULTILINE))
+
+    assert documented == offered("race") - offered("trace") | {"--iterations"}
+
+
 def test_every_loss_is_listed() -> None:
     assert not [name for name in LOSSES if f"`{name}`" not in README]
 

@@ -47,7 +47,7 @@ def test_the_package_itself_imports_nothing() -> None:
 
 def test_the_app_side_does_not_load_torch_or_numpy() -> None:
     modules = modules_of(
-        "app.py", "trace.py", "actions.py", "screens/**/*.py", "panes/**/*.py", "debugger/**/*.py"
+        "app.py", "trace.py", "race.py", "actions.py", "screens/**/*.py", "panes/**/*.py", "debugger/**/*.py"
     )
     names = loaded(import_all([*modules, "backprop_tui.guide.catalog"]))
 

@@ -9,11 +9,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from backprop_tui.debugger.futures import parse_futures, starting_line
+from backprop_tui.debugger.race import cores
 from support.processes import MARK, marked, new_mark, private_bytes
-from support.scripts import backprop_tui, environment, python
+from support.scripts import backprop_tui, environment, python, script
 from support.sessions import open_session, run_to_end, script_output
 
 LOOPS = str(Path(__file__).parent / "loops.py")
@@ -103,6 +106,44 @@ def trace() -> Iterator[Row]:
     for name, iterations in (("toy", 200), ("mlp", 30), ("cnn", 30), ("transformer", 10)):
         found, base = ratio(partial(traced, name, iterations), partial(bare, name, iterations))
         yield f"`trace`, every record written, over bare, {name}", "", f"{found:.1f} (bare {milli(base)})"
+
+
+OPTIMIZERS = ("Adam", "AdamW", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adamax")
+
+
+def race() -> Iterator[Row]:
+    """Eight optimizers, the script's own included, 200 iterations each."""
+    many, one = asyncio.run(races())
+    yield (
+        f"a race of 8 optimizers x 200 iterations, {many.at_once} at a time, over one after another, cnn",
+        "≤ 0.6 on two cores",
+        f"{many.seconds / one.seconds:.2f} ({many.seconds:.1f} s)",
+    )
+
+
+@dataclass(frozen=True)
+class Raced:
+    """How many futures ran at a time, and the median of the seconds that the race took."""
+
+    at_once: int
+    seconds: float
+
+
+async def races() -> tuple[Raced, Raced]:
+    futures = starting_line(
+        [one for name in OPTIMIZERS for one in parse_futures(f"optimizer={name}(lr=0.001)")]
+    )
+    times: dict[int, list[float]] = {cores(): [], 1: []}
+    async with open_session(script("cnn_digits"), "--epochs", "12", details=False) as session:
+        for _ in range(REPEATS):
+            for at_once, found in times.items():
+                contest = await session.race(futures, 200)
+                contest.run_at_once(at_once)
+                begun = time.perf_counter()
+                await contest.run()
+                found.append(time.perf_counter() - begun)
+    many, one = (Raced(at_once, statistics.median(found)) for at_once, found in times.items())
+    return many, one
 
 
 def one_step() -> Iterator[Row]:

@@ -382,3 +382,101 @@ def test_a_change_right_before_the_operation_that_it_is_about_is_in_time(
     driver.change(kind, value)
     driver.goto(6, 1)
     assert results(driver) == expected
+
+
+# the future that a change leaves
+def test_the_curves_of_the_future_that_a_change_leaves_stay_until_they_are_dismissed(
+    driver: Driver, script: Path
+) -> None:
+    driver.load(script)
+    driver.run()
+    losses, rates = driver.view.losses, driver.view.rates
+    driver.goto(4, 1)
+    assert driver.view.ghosts == (), "going back leaves no future: it is known and will come again"
+    before = len(driver.view.losses)
+    driver.change("zero_grad", "off")
+    (ghost,) = driver.view.ghosts
+    assert (ghost.was, ghost.left_in) == ("", 4)
+    assert (ghost.losses, ghost.rates) == (losses[before - 1 :], rates[before - 1 :])
+    driver.change("lr", 0.3)
+    assert driver.view.ghosts == (ghost,), "nothing more was known"
+    driver.run()
+    assert driver.view.ghosts == (ghost,)
+    changed = driver.view.losses
+
+    driver.goto(3, 1)
+    undone = driver.view.ghosts[0]
+    assert undone.was == "zero_grad off, lr 0.3"
+    assert undone.losses == changed[before - 1 :]
+    driver.session.dismiss_ghosts()
+    assert driver.view.ghosts == ()
+    driver.goto(5, 1)
+    driver.goto(4, 1)
+    driver.change("lr", 0.1)
+    driver.run()
+    assert [ghost.losses[-1]["iteration"] for ghost in driver.view.ghosts] == [4]
+    driver.restart()
+    assert driver.view.ghosts == ()
+
+
+# a seed
+RANDOM = """\
+import random
+import numpy
+import torch
+
+torch.manual_seed(1)
+random.seed(1)
+numpy.random.seed(1)
+w = torch.ones(4, requires_grad=True)
+for i in range(1, 8):
+    noise = torch.rand(4) + random.random() + numpy.random.rand()
+    loss = (torch.nn.functional.dropout(w, 0.5) * noise).sum()
+    loss.backward()
+    w.data -= 0.1 * w.grad
+    print(i, loss.item())
+"""
+SEEDING = "        torch.manual_seed(7); random.seed(7); numpy.random.seed(7)\n"
+
+
+def test_a_seed_is_the_script_seeded_in_that_place(driver: Driver, folder: Path) -> None:
+    path, written = folder / "random_numbers.py", folder / "seeded.py"
+    path.write_text(RANDOM)
+    loss = "    loss = ("
+    written.write_text(RANDOM.replace(loss, "    if i == 4:\n" + SEEDING + loss))
+    driver.load(written)
+    driver.run()
+    end = results(driver)["losses"]
+    driver.load(path)
+    driver.goto(4, 1)
+    while driver.stop.next is None or driver.stop.next["name"] != "dropout":
+        driver.step()
+    driver.change("seed", 7)
+    assert [made.chip for made in driver.view.changes] == ["seed 7"]
+    driver.run()
+    assert results(driver)["losses"] == end
+
+    forget_checkpoints(driver)
+    driver.goto(6, 2)
+    assert [made.chip for made in driver.view.changes] == ["seed 7"]
+    driver.run()
+    assert results(driver)["losses"] == end
+    assert not [sentence for sentence in driver.messages if "deterministic" in sentence]
+    for seed in (-1, 2**32, 1.5, "x", True):
+        driver.goto(3, 1)
+        with pytest.raises(Refused, match="A seed is a whole number from 0 to 4294967295"):
+            driver.change("seed", seed)
+
+
+def test_a_seed_from_the_beginning_is_in_force_when_training_begins(driver: Driver, folder: Path) -> None:
+    path, written = folder / "random_numbers.py", folder / "seeded_first.py"
+    path.write_text(RANDOM)
+    loss = "    loss = ("
+    written.write_text(RANDOM.replace(loss, "    if i == 1:\n" + SEEDING + loss))
+    driver.load(written)
+    driver.run()
+    end = results(driver)["losses"]
+    driver.load(path, changes=(("seed", 7),))
+    assert [made.chip for made in driver.view.changes] == ["seed 7"]
+    driver.run()
+    assert results(driver)["losses"] == end

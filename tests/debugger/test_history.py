@@ -293,3 +293,45 @@ def test_several_elements_may_be_set() -> None:
 )
 def test_a_change_of_the_command_line_in_a_few_words(kind: str, text: str, chip: str) -> None:
     assert chip_of("loss" if kind == "reduction" else kind, parse_change(kind, text)) == chip
+
+
+# ghosts
+def curves(count: int, since: int = 0) -> list[list[Any]]:
+    """Losses of two places in the script, which take turns."""
+    return [[n, n + 1, f"/a/gan.py:{n % 2}", float(n)] for n in range(since, count)]
+
+
+def grown(count: int) -> History:
+    history = History()
+    starts = [[n + 1, n] for n in range(count)]
+    rates = [[n, n + 1, 0, [0.1]] for n in range(count)]
+    history.take(message((count, 0), losses=curves(count), rates=rates, starts=starts))
+    return history
+
+
+def test_the_future_that_is_left_becomes_a_ghost_that_begins_where_each_curve_was() -> None:
+    history = grown(10)
+    history.cut((6, 2), "lr 1")
+    (ghost,) = history.ghosts
+    assert (ghost.was, ghost.left_in) == ("lr 1", 7)
+    assert [(point["landmark"], point["site"]) for point in ghost.losses] == [
+        (5, "gan.py:1"), (6, "gan.py:0"), (7, "gan.py:1"), (8, "gan.py:0"), (9, "gan.py:1"),
+    ]  # fmt: skip
+    assert [point["landmark"] for point in ghost.rates] == [6, 7, 8, 9]
+    assert [point["landmark"] for point in history.losses] == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_what_was_not_known_leaves_no_ghost() -> None:
+    history = grown(4)
+    history.cut((4, 0))
+    history.cut((3, 1))
+    assert history.ghosts == ()
+
+
+def test_only_the_last_ghosts_are_kept_the_newest_first() -> None:
+    history = History()
+    for number in range(5):
+        more = grown(8)
+        history._losses, history._rates, history.starts = more._losses, more._rates, more.starts
+        history.cut((number, 0), f"lr {number}")
+    assert [ghost.was for ghost in history.ghosts] == ["lr 4", "lr 3", "lr 2"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from textual.app import App
 
-from backprop_tui.debugger.view import Plan, Toggles, View
+from backprop_tui.debugger.view import Ghost, Plan, Toggles, View
 from backprop_tui.panes.loss import LossPane
 from backprop_tui.panes.rate import RatePane
 
@@ -133,3 +133,31 @@ async def test_any_size(size):
         pane.show(replace(state, rates=()))
         await pilot.pause()
         assert len(pane.text_lines()) == size[1] - 2
+
+
+async def test_a_future_that_was_left_stays_as_a_ghost():
+    pane = LossPane()
+    ghost = Ghost("zero_grad off", 2, losses=losses(4.0, 3.0, 2.0, 1.0))
+    async with Harness(pane).run_test(size=(70, 16)):
+        pane.show(view(losses=losses(4.0, 0.5)))
+        alone = text_of(pane)
+        pane.show(view(losses=losses(4.0, 0.5), ghosts=(ghost,)))
+        text = text_of(pane)
+        assert ":" not in alone
+        plot = "\n".join(text.splitlines()[:-1])
+        assert ":" in plot and "⠈" in plot, "a sign of its own, without colours"
+        assert text.splitlines()[-1].strip() == "::: zero_grad off, left in iteration 2 · ^g dismisses"
+        assert text.splitlines()[-2].endswith("4"), "the axis has room for what was left"
+        pane.show(view(losses=losses(4.0, 0.5)))
+        assert text_of(pane) == alone
+
+
+async def test_each_ghost_has_a_sign_and_a_narrow_pane_short_words():
+    pane = RatePane()
+    ghosts = tuple(Ghost(was, 3, rates=rates((0.1,), (rate,))) for was, rate in (("lr 1", 1.0), ("", 0.5)))
+    async with Harness(pane).run_test(size=(30, 16)):
+        pane.show(view(rates=rates((0.1,), (0.1,)), ghosts=ghosts))
+        lines = [line.strip() for line in text_of(pane).splitlines()]
+    assert lines[-2:] == ["::: lr 1, left in 3 · ^g", ";;; as it was, left in 3"]
+    assert any(line.startswith("1") and ":" in line for line in lines)
+    assert any(";" in line for line in lines[:-2])

@@ -8,8 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.futures import Future, parse_futures
 from backprop_tui.debugger.launch import Program
+from backprop_tui.debugger.parting import Parting
 from backprop_tui.debugger.probing import Difference, Downhill
+from backprop_tui.debugger.race import Lane
 from backprop_tui.debugger.saved import Cursor, Saved, hash_of
 from backprop_tui.debugger.view import Change, Frame, OutputChunk, Plan, Stop, Toggles, View
 from backprop_tui.explain.chain import Chain, Factor, Path
@@ -21,6 +24,54 @@ PRINTS = {
     6: ("out", "result =  tensor([0.1910], grad_fn=<SqueezeBackward4>)\nloss =  tensor(0.8090)\n"),
     23: ("err", "UserWarning: something the learner should see\n"),
 }
+
+
+def lane(text: str, *losses: float, state: str = "done", **more: Any) -> Lane:
+    """A future of a race, with a loss and a rate for each iteration from 1 on."""
+    numbered = list(enumerate(losses))
+    future = parse_futures(text)[0] if text else Future()
+    points: Any = tuple(
+        {"landmark": 2 * n + 1, "iteration": n + 1, "site": "a.py:3", "value": loss} for n, loss in numbered
+    )
+    rates: Any = tuple(
+        {"landmark": 2 * n + 2, "iteration": n + 1, "optimizer": 0, "lrs": [0.05]} for n, _ in numbered
+    )
+    told: Any = {"seconds": 0.25 if losses else None, "compared": state == "done", **more}
+    return Lane(future, state, points, rates, iterations=len(losses), **told)  # type: ignore[arg-type]
+
+
+class FakeRace:
+    """A race that goes on when it is told to."""
+
+    def __init__(self, futures: Sequence[Future], iterations: int) -> None:
+        self.lanes = tuple(Lane(future) for future in futures)
+        self.iterations = iterations
+        self.on_change: Callable[[], None] = lambda: None
+        self.over = False
+        self.note = ""
+        self.refusal: str | None = None
+        self.go = asyncio.Event()
+        self.cancelled = False
+
+    async def run(self) -> None:
+        if self.refusal is not None:
+            raise Refused(self.refusal)
+        try:
+            await self.go.wait()
+            parting = Parting(1, "model.weight", "value", (0, 0), 0.1825, 0.1744, "float32")
+            self.lanes = tuple(
+                replace(
+                    lane(item.future.text if item.future.changes else "", 0.8, 0.4 / (n + 1)),
+                    parting=parting if n else None,
+                )
+                for n, item in enumerate(self.lanes)
+            )
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        finally:
+            self.over = True
+            self.on_change()
 
 
 class FakeSession:
@@ -39,6 +90,8 @@ class FakeSession:
         self.position = 0
         self.view = View("starting", script)
         self.asked: list[Any] = []
+        self.races: list[FakeRace] = []
+        self.race_refusal: str | None = None
         self.closed = False
         self.wait: asyncio.Event | None = None
         """When set, `step` waits for it: a debuggee that takes its time."""
@@ -217,6 +270,14 @@ class FakeSession:
             "loss": ["l1", "mse", "half_mse", "smooth_l1", "huber"],
             "optimizer": ["SGD(lr=0.05)", "Adam(lr=0.001)", "AdamW(lr=0.001)"],
         }[kind]
+
+    async def race(self, futures: Sequence[Future], iterations: int) -> FakeRace:
+        self.races.append(FakeRace(futures, iterations))
+        self.races[-1].refusal = self.race_refusal
+        return self.races[-1]
+
+    def dismiss_ghosts(self) -> None:
+        self.publish(replace(self.view, ghosts=()))
 
     async def tensors(self) -> list[ParameterRow]:
         return list(self.view.parameters)

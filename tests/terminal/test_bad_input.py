@@ -54,6 +54,24 @@ WRONG = {
     "set without a value": (["trace", "--set", "w[0]", TOY], ["w[0]"]),
     "no such Python": (["trace", "--python", "/nowhere/python", TOY], ["/nowhere/python"]),
     "threads not a number": (["trace", "--threads", "0", TOY], ["0"]),
+    "seed is no number": (["trace", "--seed", "x", TOY], ["'x'", "4294967295"]),
+    "race without a change": (["race", TOY, "--iterations", "3"], ["at least one change"]),
+    "race without iterations": (["race", TOY, "--change", "lr=1"], ["--iterations", "missing"]),
+    "race of no iterations": (["race", TOY, "--change", "lr=1", "--iterations", "0"], ["0", "1 or more"]),
+    "race from nowhere": (["race", TOY, "--change", "lr=1", "--iterations", "3", "--from", "0"], ["--from"]),
+    "unknown change": (["race", TOY, "--change", "speed=1", "--iterations", "3"], ["speed", "zero_grad"]),
+    "change without a value": (["race", TOY, "--change", "lr", "--iterations", "3"], ["optimizer=Adam"]),
+    "bad value": (["race", TOY, "--change", "lr=fast", "--iterations", "3"], ["fast", "lr"]),
+    "bad grid": (["race", TOY, "--change", "lr 0..1, 3 points, log", "--iterations", "3"], ["above 0"]),
+    "too many changes": (
+        ["race", *(f"--change=seed={n}" for n in range(9)), "--iterations", "3", TOY],
+        ["at most 8", "9"],
+    ),
+    "arguments on the wrong side": (
+        ["race", TOY, "--change", "lr=1", "--iterations", "3", "20"],
+        ["-- 20"],
+    ),
+    "race without a script": (["race", "--change", "lr=1", "--iterations", "3"], ["race SCRIPT"]),
     "a syntax error": (["trace", script("syntax_error")], ["syntax_error.py", "3"]),
     "check of an unknown lesson": (["lessons", "--check", "updaet"], ["updaet", "update"]),
     "check of no guide": (["lessons", "--check", "nowhere.toml"], ["nowhere.toml"]),
@@ -155,6 +173,6 @@ def test_help_names_every_documented_option() -> None:
 
     options = (
         "--level --iterations --values --zero-grad --loss --reduction --optimizer --scheduler "
-        "--backward-gradient --set --python --threads -m"
+        "--backward-gradient --set --seed --python --threads -m"
     )
     assert not [option for option in options.split() if option not in text]

@@ -83,6 +83,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("scheduler", ("d",), "Scheduler", "Switch the learning-rate scheduler on or off.", "change"),
     Action("gradient", ("u",), "backward(loss)", "Switch backward(gradient=loss) on or off.", "change"),
     Action("edit", ("e",), "Edit a value…", "Set the number chosen in pane 2 or 3.", "change"),
+    Action("seed", ("ctrl+n",), "Seed…", "Seed the generators of random numbers here.", "change"),
+    Action("ghosts", ("ctrl+g",), "Dismiss ghosts", "Drop the curves of futures that were left.", "change"),
+    Action("race", ("w",), "What if…", "Race several futures from here, in copies.", "ask"),
     Action("notices", ("exclamation_mark",), "Notices", "What looks like a mistake, to jump through.", "ask"),
     Action(
         "exact", ("equals_sign",), "Exact value", "All digits of the number chosen in pane 2 or 3.", "ask"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from backprop_tui.debugger.launch import Program
     from backprop_tui.debugger.saved import Saved
     from backprop_tui.guide.lesson import Lesson
+    from backprop_tui.race import RaceOptions
 
 USAGE_ERROR = 2
 
@@ -29,11 +30,22 @@ Step through a PyTorch training loop, one operation at a time, forwards and back
   backprop-tui SCRIPT [ARGS]         your own script, unmodified, with its own arguments
   backprop-tui -m MODULE [ARGS]      a module, as python -m would run it
   backprop-tui trace SCRIPT [ARGS]   no screen: one JSON object per operation
+  backprop-tui race SCRIPT ...       no screen: several futures of the script side by side
   backprop-tui lessons               what lessons there are
   backprop-tui resume FILE|STRING    a session that was saved or shared
 """
 
-_CHANGES = ("zero_grad", "loss", "reduction", "optimizer", "lr", "scheduler", "backward_gradient", "set")
+_CHANGES = (
+    "zero_grad",
+    "loss",
+    "reduction",
+    "optimizer",
+    "lr",
+    "scheduler",
+    "backward_gradient",
+    "set",
+    "seed",
+)
 
 
 class UsageError(Exception):
@@ -53,6 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if arguments[:1] == ["trace"]:
             return _trace(arguments[1:])
+        if arguments[:1] == ["race"]:
+            return _race(arguments[1:])
         if arguments[:1] == ["lessons"]:
             return _lessons(arguments[1:])
         if arguments[:1] == ["resume"]:
@@ -95,6 +109,7 @@ def _parser(prog: str, description: str) -> _Parser:
     changes.add_argument("--scheduler", metavar="on|off", help="off: the scheduler's step does nothing")
     changes.add_argument("--backward-gradient", metavar="loss", help="loss.backward(gradient=loss)")
     changes.add_argument("--set", metavar="'NAME[0,1]=0.5'", help="set an element before training begins")
+    changes.add_argument("--seed", metavar="N", help="seed the generators when training begins")
     parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help="run a module: -m MODULE ARGS")
     parser.add_argument("script", nargs=argparse.REMAINDER, metavar="SCRIPT ARGS", help="a file or a lesson")
     return parser
@@ -117,7 +132,7 @@ def _changes(options: argparse.Namespace) -> tuple[tuple[str, Any], ...]:
     return tuple(found)
 
 
-def _program(options: argparse.Namespace, default: str | None) -> Program:
+def _program(options: argparse.Namespace, default: str | None, command: str = "trace") -> Program:
     """What to run. Raises UsageError if it cannot be run."""
     from backprop_tui.debugger.launch import Program
 
@@ -136,7 +151,7 @@ def _program(options: argparse.Namespace, default: str | None) -> Program:
         return Program(options.module[0], tuple(options.module[1:]), is_module=True, **common)
     words = options.script or ([default] if default else [])
     if not words:
-        raise UsageError("name a script: backprop-tui trace SCRIPT [ARGS]")
+        raise UsageError(f"name a script: backprop-tui {command} SCRIPT [ARGS]")
     lesson = _lesson_of(words[0])
     path = lesson[0] if lesson is not None else words[0]
     _check_script(path, check_syntax=options.python is None)
@@ -216,6 +231,74 @@ def _trace(arguments: list[str]) -> int:
         return asyncio.run(trace(program, wanted))
     except StartFailed as error:
         raise UsageError(str(error)) from None
+
+
+_RACE = """\
+Run several futures of a script side by side, each in a copy of it, and say how they end and where they part.
+
+  backprop-tui race train.py --change 'optimizer=Adam(lr=0.1)' --change zero_grad=off --iterations 200
+  backprop-tui race train.py --change 'lr 1e-4..1, 8 points, log' --iterations 200 -- --epochs 3
+  backprop-tui race --change seed=1 --iterations 50 train.py --epochs 3
+
+Options may stand before SCRIPT, and what follows it is its own; or all behind it, and its own come after --.
+"""
+
+
+def _race(arguments: list[str]) -> int:
+    import asyncio
+
+    from backprop_tui.debugger.failure import StartFailed
+
+    parser = _parser("backprop-tui race", _RACE)
+    group = parser.add_argument_group("the race")
+    group.add_argument(
+        "--change", action="append", default=[], metavar="TEXT", help="one future: KIND=VALUE, or a grid"
+    )
+    group.add_argument("--iterations", type=int, metavar="N", help="how many each future runs")
+    group.add_argument("--from", dest="first", type=int, default=1, metavar="N", help="begin at iteration N")
+    group.add_argument("--json", action="store_true", help="print one JSON object")
+    options = _either_side(parser, arguments)
+    wanted = _race_options(options)
+    program = _program(options, None, "race")
+    from backprop_tui.race import BadChange, race
+
+    try:
+        return asyncio.run(race(program, wanted))
+    except (StartFailed, BadChange) as error:
+        raise UsageError(str(error)) from None
+
+
+def _either_side(parser: _Parser, arguments: list[str]) -> argparse.Namespace:
+    """Options before the script, or all of them behind it: a race without a change there is none."""
+    options = parser.parse_args(arguments)
+    words = options.script
+    if options.change or options.module is not None or len(words) < 2:
+        return options
+    before, (script, *after) = arguments[: len(arguments) - len(words)], words
+    end = after.index("--") if "--" in after else len(after)
+    options = parser.parse_args([*before, *after[:end]])
+    if options.script:
+        raise UsageError(f"put the script's own arguments behind --: -- {' '.join(options.script)}")
+    options.script = [script, *after[end + 1 :]]
+    return options
+
+
+def _race_options(options: argparse.Namespace) -> RaceOptions:
+    """What the race is to be. Raises UsageError."""
+    from backprop_tui.debugger.futures import parse_futures, starting_line
+    from backprop_tui.race import RaceOptions
+
+    if options.iterations is None:
+        raise UsageError("--iterations N says how many iterations each future runs, and it is missing")
+    if options.iterations < 1:
+        raise UsageError(f"--iterations must be 1 or more, not {options.iterations}")
+    if options.first < 1:
+        raise UsageError(f"--from must be 1 or more, not {options.first}")
+    try:
+        futures = starting_line([future for text in options.change for future in parse_futures(text)])
+    except ValueError as error:
+        raise UsageError(f"--change: {error}") from None
+    return RaceOptions(futures, options.iterations, options.first, options.json)
 
 
 def _lessons(arguments: list[str]) -> int:

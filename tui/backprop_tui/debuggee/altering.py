@@ -16,6 +16,7 @@ from backprop_tui.debuggee.changes.parsing import parse_optimizer
 from backprop_tui.debuggee.changes.rates import set_hyperparameter, set_lr
 from backprop_tui.debuggee.changes.registry import Registry
 from backprop_tui.debuggee.changes.schedule import stepping
+from backprop_tui.debuggee.changes.seed import seed_generators
 from backprop_tui.debuggee.changes.value import set_value
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.inspection import Inspection
@@ -54,6 +55,7 @@ class Alterations:
             "scheduler": self._scheduler,
             "backward_gradient": self._backward_gradient,
             "set": self._set,
+            "seed": self._seed,
         }
 
     # commands at a stop
@@ -136,8 +138,8 @@ class Alterations:
             self._on_made(convert_on_construction(wanted, given, self.registry))
         elif kind == "lr":
             self._on_made(lambda optimizer: set_lr(optimizer, value, self.registry))
-        elif kind == "set":
-            self._set_later(value)
+        elif kind in ("set", "seed"):
+            self._when_training_begins(kind, value)
         else:
             self.make(kind, value)
 
@@ -151,9 +153,9 @@ class Alterations:
 
         self.registry.on_made = made
 
-    def _set_later(self, value: Message) -> None:
-        """Set an element when the training loop begins: then the tensor has its name."""
-        self.engine.at_training.append(lambda: self._set(value))
+    def _when_training_begins(self, kind: str, value: Any) -> None:
+        """Not before: then a tensor has its name, and the script has seeded what it wants to seed."""
+        self.engine.at_training.append(lambda: self.make(kind, value))
 
     # each kind
     def _zero_grad(self, mode: str) -> Answer:
@@ -232,3 +234,7 @@ class Alterations:
         where = f"[{','.join(map(str, value['index']))}]" if value["index"] else ""
         part = "" if value.get("attr", "value") == "value" else f".{value['attr']}"
         return f"{value['name']}{part}{where} = {result}", ""
+
+    def _seed(self, value: int) -> Answer:
+        seed_generators(value)
+        return f"seed {value}", ""

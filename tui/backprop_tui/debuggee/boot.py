@@ -13,13 +13,13 @@ from typing import Any
 import torch
 import torch.utils.data
 
-from backprop_tui.debuggee import clipping, private, warn
+from backprop_tui.debuggee import checkpoint, clipping, private, warn
 from backprop_tui.debuggee.altering import Alterations
 from backprop_tui.debuggee.backward import Backward
 from backprop_tui.debuggee.changes import ChangeError, Changes
 from backprop_tui.debuggee.changes.registry import Registry, install
 from backprop_tui.debuggee.channel import Channel
-from backprop_tui.debuggee.checkpoint import Checkpoints
+from backprop_tui.debuggee.comparing import Comparison
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.inspection import Inspection
 from backprop_tui.debuggee.loader import keep_in_process
@@ -42,7 +42,7 @@ class Debuggee:
         self.setting = setting
         channel = Channel(setting["address"])
         output = Output(setting["folder"]) if setting["capture"] else None
-        self.checkpoints = Checkpoints(channel, output)
+        self.checkpoints = checkpoint.Checkpoints(channel, output)
         self.engine = Engine()
         self.registry = Registry()
         self.changes = Changes(self.registry)
@@ -96,6 +96,8 @@ class Debuggee:
             "choices": self.alterations.choices,
             "plan": self.alterations.plan,
             "evidence": lambda message: self.engine.witness.latest,
+            "obstacle": lambda message: checkpoint.obstacle(),
+            **Comparison(self.inspection).commands(),
             **Probe(self.inspection, self.engine, self.checkpoints.channel.send).commands(),
         }
 

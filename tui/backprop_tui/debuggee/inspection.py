@@ -27,18 +27,19 @@ class Inspection:
 
     def parameters(self, message: dict[str, Any]) -> list[ParameterRow]:
         """Parameters, other leaves that require a gradient, and buffers, with gradients and state."""
-        return [self._row(name, tensor) for name, tensor in self._lasting()]
+        return [self._row(name, tensor) for name, tensor in self.lasting()]
 
     def tensors(self, message: dict[str, Any]) -> list[ParameterRow]:
         """Every tensor that the script's variables lead to and that is no parameter."""
-        lasting = {id(tensor) for _, tensor in self._lasting()}
+        lasting = {id(tensor) for _, tensor in self.lasting()}
         return [
             self._row(name, tensor) | {"role": "tensor"}
             for name, tensor in tensor_variables()
             if id(tensor) not in lasting
         ]
 
-    def _lasting(self) -> Iterator[tuple[str | None, torch.Tensor]]:
+    def lasting(self) -> Iterator[tuple[str | None, torch.Tensor]]:
+        """Parameters, other leaves that require a gradient, and buffers, each once; None: it has no name."""
         seen: set[int] = set()
         for name, tensor in self.names.lasting_tensors():
             seen.add(id(tensor))

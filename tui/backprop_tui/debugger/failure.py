@@ -22,3 +22,10 @@ def explain_start(program: Program, status: int, log: str) -> str:
         return f"{python} has no torch: install it there, or name another interpreter with --python"
     reason = log.strip().splitlines()[-1] if log.strip() else f"exit status {status}"
     return f"{python} could not start the debuggee: {reason}"
+
+
+def ended_how(status: int | None) -> str:
+    """How a process ended, given its exit status or minus the signal: ``by signal 11``."""
+    if status is None:
+        return "for an unknown reason"
+    return f"by signal {-status}" if status < 0 else f"with exit status {status}"

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from backprop_tui.debugger.printed import Printed
 from backprop_tui.debugger.timeline import Digests, Starts
-from backprop_tui.debugger.view import OutputChunk
+from backprop_tui.debugger.view import Ghost, OutputChunk
 from backprop_tui.protocol import LossPoint, RatePoint, Time
 
 P = TypeVar("P", LossPoint, RatePoint)
+
+MOST_GHOSTS = 3
+_LOOK_BACK = 64
+"""Points among which the last one of every curve lies."""
 
 
 class Points(Generic[P]):
@@ -37,10 +42,23 @@ class Points(Generic[P]):
         """The points up to a landmark."""
         return self._points[: bisect_right(self._landmarks, landmark)]
 
-    def cut(self, landmark: int) -> None:
-        """The future after a landmark is another one now."""
+    def cut(self, landmark: int) -> list[P]:
+        """The future after a landmark is another one now. Returns what was known of the old one, after
+        the last point of each of its curves before; nothing if nothing was known."""
         place = bisect_right(self._landmarks, landmark)
+        left = self._points[place:]
+        joints: list[P] = self._last_before(place, {_curve_of(point) for point in left})
         del self._points[place:], self._landmarks[place:]
+        return joints + left
+
+    def _last_before(self, place: int, curves: set[Any]) -> list[P]:
+        """The last point of each curve before a place: a curve that is drawn from there begins with it."""
+        found: list[P] = []
+        for point in reversed(self._points[max(0, place - _LOOK_BACK) : place]):
+            if _curve_of(point) in curves:
+                curves.discard(_curve_of(point))
+                found.append(point)
+        return found[::-1]
 
 
 @dataclass
@@ -50,6 +68,8 @@ class History:
     printed: Printed = field(default_factory=Printed)
     digests: Digests = field(default_factory=Digests)
     starts: Starts = field(default_factory=Starts)
+    ghosts: tuple[Ghost, ...] = ()
+    """Futures that were left, the last one first."""
     _losses: Points[LossPoint] = field(default_factory=lambda: Points[LossPoint]())
     _rates: Points[RatePoint] = field(default_factory=lambda: Points[RatePoint]())
     _now: int = 0
@@ -72,14 +92,10 @@ class History:
 
     def take(self, message: dict[str, Any]) -> int | None:
         """Take a message in. Returns the first landmark that a replay did not reproduce, or None."""
-        for landmark, iteration, site, value in message.get("losses", ()):
-            self._losses.add(
-                {"landmark": landmark, "iteration": iteration, "site": _short(site), "value": value}
-            )
-        for landmark, iteration, optimizer, lrs in message.get("rates", ()):
-            self._rates.add(
-                {"landmark": landmark, "iteration": iteration, "optimizer": optimizer, "lrs": lrs}
-            )
+        for loss in loss_points(message.get("losses", ())):
+            self._losses.add(loss)
+        for rate in rate_points(message.get("rates", ())):
+            self._rates.add(rate)
         for iteration, landmark in message.get("starts", ()):
             self.starts.enter(iteration, landmark)
         landmark, operation = message["time"]
@@ -93,13 +109,33 @@ class History:
                 different = landmark
         return different
 
-    def cut(self, time: Time) -> None:
-        """The future after a time is another one now. (Output is overwritten as it comes.)"""
+    def cut(self, time: Time, was: str = "") -> None:
+        """The future after a time is another one now. (Output is overwritten as it comes.)
+
+        ``was``: the changes that were in force in the old one, whose curves become a ghost.
+        """
         self.digests.cut(time[0])
-        self._losses.cut(time[0])
-        self._rates.cut(time[0])
+        losses, rates = tuple(self._losses.cut(time[0])), tuple(self._rates.cut(time[0]))
+        if losses or rates:
+            ghost = Ghost(was, self.starts.of_landmark(time[0]), losses, rates)
+            self.ghosts = (ghost, *self.ghosts)[:MOST_GHOSTS]
 
 
-def _short(site: str) -> str:
-    """``train.py:16`` of a full path."""
-    return os.path.basename(site)
+def _curve_of(point: Any) -> Any:
+    return point["site"] if "site" in point else point["optimizer"]
+
+
+def loss_points(entries: Iterable[Sequence[Any]]) -> list[LossPoint]:
+    """From what a message carries: [landmark, iteration, ``file:line``, value] each."""
+    return [
+        {"landmark": landmark, "iteration": iteration, "site": os.path.basename(site), "value": value}
+        for landmark, iteration, site, value in entries
+    ]
+
+
+def rate_points(entries: Iterable[Sequence[Any]]) -> list[RatePoint]:
+    """From what a message carries: [landmark, iteration, optimizer, rates] each."""
+    return [
+        {"landmark": landmark, "iteration": iteration, "optimizer": optimizer, "lrs": lrs}
+        for landmark, iteration, optimizer, lrs in entries
+    ]

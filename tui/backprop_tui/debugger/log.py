@@ -49,6 +49,10 @@ class ChangeLog:
         self.entries = [entry for entry in self.entries if stays(entry)]
         return undone
 
+    def told(self) -> str:
+        """What is in force, in words; empty if nothing is."""
+        return ", ".join(change.chip for change in self.chips())
+
     def chips(self) -> tuple[Change, ...]:
         """What is in force, for the title line: of each kind the last, unless it is as the script has it."""
         last: dict[str, Entry] = {}

@@ -25,6 +25,8 @@ LOSSES = (
     "bce",
     "bce_with_logits",
 )
+LARGEST_SEED = 2**32 - 1
+"""As NumPy takes it."""
 _LOSS_ALIASES = {
     "binary_cross_entropy": "bce",
     "binary_cross_entropy_with_logits": "bce_with_logits",
@@ -40,6 +42,7 @@ def parse_change(kind: str, text: str) -> Any:
     zero_grad: "on", "off" or "zero". loss: {"name", "reduction": None}. reduction: {"name": None,
     "reduction"}. optimizer: the text, its syntax checked. lr: a number. scheduler: "on" or "off".
     backward_gradient: a bool. hyperparameter: {"name", "value"}. set: {"name", "attr", "index", "to"}.
+    seed: an int.
     """
     if kind not in PARSERS:
         raise ValueError(f"There is no change {kind}: choose from {', '.join(PARSERS)}.")
@@ -76,6 +79,12 @@ def _lr(text: str) -> float:
     if not math.isfinite(value) or value < 0:
         raise ValueError(f"lr must be a number, 0 or more, not {text!r}.")
     return value
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or len(text) > 10 or int(text) > LARGEST_SEED:
+        raise ValueError(f"A seed is a whole number from 0 to {LARGEST_SEED}, not {text!r}.")
+    return int(text)
 
 
 def _backward_gradient(text: str) -> bool:
@@ -154,5 +163,6 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "backward_gradient": _backward_gradient,
     "hyperparameter": _hyperparameter,
     "set": _set,
+    "seed": _seed,
 }
 """The kinds of change, each with its parser."""

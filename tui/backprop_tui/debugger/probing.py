@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.run import Run
-from backprop_tui.debugger.side import Side
+from backprop_tui.debugger.side import Side, side_copy
 from backprop_tui.debugger.timeline import START
 from backprop_tui.debugger.wire import Message
 from backprop_tui.protocol import number
@@ -195,23 +195,9 @@ class Probes:
         """A copy that stands before the first operation of an iteration."""
         run = self.run
         begin = run.history.starts.of(iteration) if iteration > 1 else START
-        base = run.processes.nearest(begin)
-        pending = run.log.after(base.changes)
-        observe = [[iteration if iteration > 1 else 0, None], *run.around(pending)]
-        go = {"position": [iteration, 1], "record": False, "observe": observe}
-        changes = [entry.message() for entry in pending if entry.time <= run.cursor()]
-        sides: list[Side] = []
-        message = {"go": go, "changes": changes}
-        try:
-            await run.processes.side(base, message, lambda peer: sides.append(Side(peer)))
-        except ConnectionError:
-            raise Refused("the checkpoint to start from is gone: try again") from None
-        (side,) = sides
-        try:
-            await side.stop()
+        go = {"position": [iteration, 1], "observe": [[iteration if iteration > 1 else 0, None]]}
+        async with side_copy(run, run.processes.nearest(begin), go) as side:
             yield side
-        finally:
-            side.close()
 
     async def _to_the_end(self, side: Side, iteration: int) -> None:
         """Run the iteration in a copy."""

@@ -125,10 +125,10 @@ class Processes:
 
     def _awake(self, peer: Peer) -> None:
         _, future = self._tokens.pop(peer.hello["token"], (None, None))
+        attach = self._attach.pop(peer.hello["token"], None)
         if future is None or future.done():
             peer.close()
             return
-        attach = self._attach.pop(peer.hello["token"], None)
         if attach is not None:
             attach(peer)
         else:
@@ -264,7 +264,11 @@ class Processes:
             future.set_exception(ConnectionError("the checkpoint is gone"))
 
     async def _report_death(self, pid: int) -> None:
-        self.on_death(pid, await self._deaths.status(pid))
+        self.on_death(pid, await self.status(pid))
+
+    async def status(self, pid: int) -> int | None:
+        """How a process ended: its exit status or minus the signal; None if nobody can tell."""
+        return await self._deaths.status(pid)
 
     def signal_live(self) -> None:
         """Ask the live process to stop."""

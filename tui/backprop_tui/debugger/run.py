@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backprop_tui.debugger.conversation import Conversation
-from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.failure import Refused, ended_how
 from backprop_tui.debugger.history import History
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.log import ChangeLog, Entry
@@ -259,11 +259,12 @@ class Run:
     # changes
     def undo(self, stays: Callable[[Entry], bool]) -> None:
         """The other changes are undone, and with them every state that knows of them."""
+        was = self.log.told()
         undone = self.log.cut(stays)
         if undone:
             first = undone[0].time
             self.processes.drop_after(first, len(self.log.entries))
-            self.history.cut(first)
+            self.history.cut(first, was)
             self.on_undone(undone)
 
     def changed(self, kind: str, value: Any, chip: str) -> None:
@@ -271,7 +272,7 @@ class Run:
         assert self.stop is not None
         time = self.stop.time
         self.processes.drop_after(time, len(self.log.entries))
-        self.history.cut(time)
+        self.history.cut(time, self.log.told())
         self.log.add(kind, value, chip, time, (self.stop.iteration, self.stop.number))
 
     def open(self, program: Program) -> None:
@@ -282,8 +283,9 @@ class Run:
         self._told.clear()
 
     def forget(self) -> None:
-        """Start over: no change, no checkpoint but the root."""
+        """Start over: no change, no ghost, no checkpoint but the root."""
         self.undo(lambda entry: False)
+        self.history.ghosts = ()
         self.processes.drop_after(BEFORE_ALL, 0)
 
     # what the debuggee says
@@ -327,10 +329,7 @@ class Run:
         """The live process ended without saying so. What it had printed is in its files."""
         self.conversation.abandon()
         self.history.printed.read_rest(pid, self.cursor())
-        how = "for an unknown reason" if status is None else f"with exit status {status}"
-        if status is not None and status < 0:
-            how = f"by signal {-status}"
-        self.on_note(f"the script's process ended {how}: backspace goes back")
+        self.on_note(f"the script's process ended {ended_how(status)}: backspace goes back")
         waited_for = self.under_way is not None
         stop = self.stop or Stop(START, 0, 1, "died")
         self._arrive(replace(stop, reason="died", exit_status=status))

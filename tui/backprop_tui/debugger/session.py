@@ -12,8 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.futures import Future
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.probing import Difference, Downhill, Probes
+from backprop_tui.debugger.race import Race
 from backprop_tui.debugger.run import EVERYTHING, NEVER, Target
 from backprop_tui.debugger.showing import ENDS, Showing, blank, details_of
 from backprop_tui.debugger.stops import window_from
@@ -228,6 +230,7 @@ class Session(Showing):
         self._publish(
             stop=stop,
             changes=self.run_of_script.log.chips(),
+            ghosts=self.run_of_script.history.ghosts,
             message=answer["message"],
             **details_of(details),
         )
@@ -253,6 +256,11 @@ class Session(Showing):
         message = verdict(run, saved, self._stop_of_view())
         self._publish(breakpoints=frozenset(self.breakpoints), message=message)
 
+    def dismiss_ghosts(self) -> None:
+        """Forget the curves of the futures that were left."""
+        self.run_of_script.history.ghosts = ()
+        self._publish(ghosts=())
+
     # questions
     async def difference(self, name: str, index: Sequence[int]) -> Difference:
         """The numeric derivative of this iteration's loss by one element, in copies of the script."""
@@ -268,6 +276,12 @@ class Session(Showing):
         """What this iteration's step was to do to the loss, and what it does, in copies of the script."""
         self._ready()
         return await Probes(self.run_of_script).downhill()
+
+    async def race(self, futures: Sequence[Future], iterations: int) -> Race:
+        """Futures that begin here, each to be run in a copy of the script; `Race.run` runs them."""
+        self._ready()
+        self._not_over()
+        return Race(self.run_of_script, futures, iterations)
 
     async def choices(self, kind: str) -> list[str]:
         """What `change` accepts here for ``loss`` or ``optimizer``."""

@@ -129,6 +129,7 @@ class Showing:
             records=run.trail.recent(stop.iteration),
             losses=tuple(run.history.losses),
             rates=tuple(run.history.rates),
+            ghosts=run.history.ghosts,
             output=tuple(run.history.output),
             changes=run.log.chips(),
             explanations=(),

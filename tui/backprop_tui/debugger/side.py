@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from backprop_tui.debugger.conversation import Conversation
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.processes import Checkpoint
+from backprop_tui.debugger.run import Run
 from backprop_tui.debugger.wire import Message, Peer
 
 
@@ -17,10 +23,17 @@ class Side:
         self.peer = peer
         self.losses: list[list[Any]] = []
         """[landmark, iteration, site, value] of every backward pass so far."""
+        self.rates: list[list[Any]] = []
+        """[landmark, iteration, optimizer, rates] of every step so far."""
+        self.digests: list[list[int]] = []
+        """[landmark, digest] of every landmark so far."""
         self.records: list[Message] = []
         """What it sent of its operations, with the evidence."""
+        self.on_progress: Callable[[], None] = lambda: None
+        """Called whenever there are new points."""
         self._conversation = Conversation(self._send)
         self._arrival: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._arrival.add_done_callback(_retrieve)
         peer.on_message = self._message
         peer.on_close = self._closed
 
@@ -31,7 +44,10 @@ class Side:
     async def go(self, **message: Any) -> Message:
         """Let it go on to its next stop."""
         self._arrival = asyncio.get_running_loop().create_future()
+        self._arrival.add_done_callback(_retrieve)
         self._send({"do": "go", "record": False, **message})
+        if self.peer.closed:
+            self._closed(self.peer)
         return await self._arrival
 
     async def ask(self, do: str, **arguments: Any) -> Any:
@@ -39,7 +55,10 @@ class Side:
         return await self._conversation.ask(do, **arguments)
 
     def close(self) -> None:
-        """Throw it away."""
+        """Throw it away, whatever it is busy with."""
+        if not self.peer.closed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.peer.pid, signal.SIGKILL)
         self.peer.close()
 
     def loss_of(self, iteration: int) -> Any:
@@ -58,10 +77,47 @@ class Side:
             self.records.append(message)
             return
         self.losses += message.get("losses", ())
+        self.rates += message.get("rates", ())
+        self.digests += message.get("digests", ())
         if message["type"] == "stop" and not self._arrival.done():
             self._arrival.set_result(message)
+        self.on_progress()
 
     def _closed(self, peer: Peer) -> None:
         self._conversation.abandon()
         if not self._arrival.done():
             self._arrival.set_exception(Refused("the copy in which this was tried has ended"))
+
+
+def until(iteration: int) -> Message:
+    """How a copy is told to run at full speed to the first operation of an iteration."""
+    return {"position": [iteration, 1], "observe": [[iteration, iteration]]}
+
+
+def _retrieve(future: asyncio.Future[Message]) -> None:
+    """The end of a copy for which nobody waits any more is no error."""
+    if not future.cancelled():
+        future.exception()
+
+
+@contextlib.asynccontextmanager
+async def side_copy(run: Run, base: Checkpoint, go: Message) -> AsyncIterator[Side]:
+    """A copy of a checkpoint beside the run, when it has stopped where ``go`` says.
+
+    Changes that were made between the checkpoint and the cursor are made in it again. Raises Refused if
+    there is no such copy, or if it ends on the way.
+    """
+    pending = [entry for entry in run.log.after(base.changes) if entry.time <= run.cursor()]
+    go = {**go, "record": False, "observe": [*go["observe"], *run.around(pending)]}
+    message = {"go": go, "changes": [entry.message() for entry in pending]}
+    sides: list[Side] = []
+    try:
+        await run.processes.side(base, message, lambda peer: sides.append(Side(peer)))
+        (side,) = sides
+        await side.stop()
+        yield side
+    except ConnectionError:
+        raise Refused("the checkpoint to start from is gone: try again") from None
+    finally:
+        for side in sides:
+            side.close()

@@ -56,7 +56,7 @@ class Change:
     """A change in force: what the toggles did."""
 
     kind: str
-    """zero_grad, loss, optimizer, lr, scheduler, backward_gradient, set"""
+    """zero_grad, loss, optimizer, lr, scheduler, backward_gradient, set, seed"""
     chip: str
     """As shown at the top: ``zero_grad off``, ``loss half_mse``, ``Adam(lr=0.1)``."""
     time: tuple[int, int]
@@ -94,6 +94,19 @@ class OutputChunk:
     time: tuple[int, int]
     stream: Literal["out", "err"]
     text: str
+
+
+@dataclass(frozen=True)
+class Ghost:
+    """The curves of a future that was left: it was known, and then something was changed before it."""
+
+    was: str
+    """The changes that were in force in it: ``zero_grad off, lr 0.1``; empty if there were none."""
+    left_in: int
+    """The iteration in which another future begins."""
+    losses: tuple[LossPoint, ...] = ()
+    """Of each curve the last point before it was left, and all that came after."""
+    rates: tuple[RatePoint, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,6 +150,8 @@ class View:
     parameters: tuple[ParameterRow, ...] = ()
     losses: tuple[LossPoint, ...] = ()
     rates: tuple[RatePoint, ...] = ()
+    ghosts: tuple[Ghost, ...] = ()
+    """Futures that were left, the last one first."""
     plan: Plan | None = None
     output: tuple[OutputChunk, ...] = ()
     changes: tuple[Change, ...] = ()

@@ -1,4 +1,4 @@
-"""What the two plots have in common: a drawing that is made anew only if its data or size changed."""
+"""What the plots have in common: a drawing that is made anew only if its data or size changed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,11 @@ class CurvesPane(PicturePane):
 
     def show(self, view: View) -> None:
         """Take over the points of a view; draw only if there are other ones."""
-        if self.take(view):
+        self.redraw(self.take(view))
+
+    def redraw(self, changed: bool) -> None:
+        """Draw, if the data changed or the pane has another size."""
+        if changed:
             self._version += 1
         self._draw()
 

@@ -6,12 +6,13 @@ from backprop_tui.debugger.view import View
 from backprop_tui.explain.numbers import display, significant
 from backprop_tui.panes.curves import CURVE_STYLES, MARKERS, CurvesPane, marker_sign
 from backprop_tui.panes.drawing.canvas import Line, fitted
+from backprop_tui.panes.drawing.ghosts import Ghosts
 from backprop_tui.panes.drawing.history import History
 from backprop_tui.panes.drawing.plot import Curve
 from backprop_tui.protocol import LossPoint
 
 
-def _split(point: LossPoint) -> list[tuple[str, float, float]]:
+def split_loss(point: LossPoint) -> list[tuple[str, float, float]]:
     return [(point["site"], float(point["iteration"]), float(point["value"]))]
 
 
@@ -26,6 +27,10 @@ that calls it.
 - Of many points the lowest and the highest of each column are drawn, so no peak is lost.
 - NaN and infinite values are gaps, and are counted below the plot.
 - `y` switches to a logarithmic scale and back; it leaves out what is not positive, and says so.
+- **Ghosts** (`:::`): after a change, the curve of the future that was left stays, faint, until `ctrl+g`
+  dismisses it or the script is restarted; the last three are kept. Going back alone leaves no future: the
+  curve ends where the script stands, and what is known of later comes back as it goes on, or becomes a
+  ghost at the first change.
 """
 
     EMPTY = (
@@ -37,13 +42,15 @@ that calls it.
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.entitle("loss")
-        self._history: History[LossPoint] = History(_split)
+        self._history: History[LossPoint] = History(split_loss)
+        self._ghosts = Ghosts(lambda ghost: ghost.losses, split_loss)
         self._pending: object = None
         """The value of a loss that backward has not passed through yet."""
 
     def take(self, view: View) -> bool:
         """Append the new points; the title has the last one."""
         changed = self._history.update(view.losses)
+        changed = self._ghosts.update(view.ghosts) or changed
         last = view.losses[-1] if view.losses else None
         pending = pending_loss(view)
         changed = changed or pending != self._pending
@@ -61,8 +68,8 @@ that calls it.
         return (f"A loss of {_number(self._pending)} has been computed.", self.PENDING)
 
     def curves(self, columns: int) -> list[Curve]:
-        """One per call site, the first in dots, the others in letters."""
-        return [
+        """One per call site, the first in dots, the others in letters; ghosts behind them."""
+        own = [
             Curve(
                 series.segments(2 * columns, self.log_scale),
                 MARKERS[number % len(MARKERS)],
@@ -70,6 +77,7 @@ that calls it.
             )
             for number, series in enumerate(self._history.series.values())
         ]
+        return [*self._ghosts.curves(columns, self.log_scale), *own]
 
     def legend(self, width: int) -> list[Line]:
         """Which curve is which, and what is not shown."""
@@ -89,7 +97,7 @@ that calls it.
                 lines.append(fitted([(f"{sign} ", style), (site, ""), value, text], width))
         if self.log_scale and self._history.series:
             lines.append([("logarithmic scale", "dim")])
-        return lines
+        return [*lines, *self._ghosts.legend(width)]
 
 
 def pending_loss(view: View) -> object:

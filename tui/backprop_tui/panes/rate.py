@@ -7,6 +7,7 @@ from backprop_tui.explain.numbers import display, shortest
 from backprop_tui.panes.curves import CURVE_STYLES, MARKERS, CurvesPane, marker_sign
 from backprop_tui.panes.drawing.canvas import Line, fitted
 from backprop_tui.panes.drawing.curve import Series
+from backprop_tui.panes.drawing.ghosts import Ghosts
 from backprop_tui.panes.drawing.history import History
 from backprop_tui.panes.drawing.plot import Curve
 from backprop_tui.protocol import RatePoint
@@ -17,7 +18,7 @@ Key = tuple[int, int]
 PLANNED = "·"
 
 
-def _split(point: RatePoint) -> list[tuple[Key, float, float]]:
+def split_rates(point: RatePoint) -> list[tuple[Key, float, float]]:
     return [
         ((point["optimizer"], group), float(point["iteration"]), float(rate))
         for group, rate in enumerate(point["lrs"])
@@ -34,6 +35,7 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
 - The rate of the next step stands in the title.
 - The plan assumes one scheduler step per iteration; what else was assumed stands below the plot.
 - `y` switches to a logarithmic scale and back.
+- Ghosts (`:::`) are the rates of futures that were left by a change, until `ctrl+g` dismisses them.
 """
 
     EMPTY = (
@@ -44,7 +46,8 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.entitle("learning rate")
-        self._history: History[RatePoint] = History(_split)
+        self._history: History[RatePoint] = History(split_rates)
+        self._ghosts = Ghosts(lambda ghost: ghost.rates, split_rates)
         self._plan: Plan | None = None
         self._planned: dict[Key, Series] = {}
         self._names: dict[int, str] = {}
@@ -52,6 +55,7 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
     def take(self, view: View) -> bool:
         """Append the rates that were used, replace the plan."""
         changed = self._history.update(view.rates)
+        changed = self._ghosts.update(view.ghosts) or changed
         if changed or view.plan != self._plan:
             self._plan = view.plan
             self._planned = self._ahead(view)
@@ -84,7 +88,7 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
             Curve(series.segments(columns, self.log_scale), PLANNED, _style(keys[key]), joined=False)
             for key, series in self._planned.items()
         ]
-        return [*planned, *used]
+        return [*self._ghosts.curves(columns, self.log_scale), *planned, *used]
 
     def _keys(self) -> dict[Key, int]:
         return {key: number for number, key in enumerate(sorted({*self._history.series, *self._planned}))}
@@ -104,7 +108,7 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
         zeros = sum(len(series.below) for series in self._history.series.values())
         if self.log_scale and zeros:
             lines.append(fitted([(f"{zeros} not positive, not shown", "warn")], width))
-        return lines
+        return [*lines, *self._ghosts.legend(width)]
 
     def _legend_of(self, key: Key, number: int, width: int) -> Line:
         optimizer, group = key

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from textual.screen import Screen
 
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.options import parse_change
 from backprop_tui.debugger.view import View
 from backprop_tui.explain.numbers import shortest
 
@@ -187,6 +188,25 @@ class ChangeActions(Screen[None]):
         index = ",".join(map(str, chosen.index))
         grad = ".grad" if chosen.attribute == "grad" else ""
         self._ask(f"Set {chosen.name}{grad}[{index}] to", use)
+
+    def action_seed(self) -> None:
+        """Type a seed."""
+
+        async def use(text: str) -> None:
+            try:
+                seed = parse_change("seed", text)
+            except ValueError as error:
+                raise Refused(str(error)) from None
+            await self.session.change("seed", seed)
+
+        self._ask("Seed torch's, Python's and NumPy's generators here with", use)
+
+    def action_ghosts(self) -> None:
+        """Drop the curves of the futures that were left."""
+        if self.view.ghosts:
+            self.session.dismiss_ghosts()
+        else:
+            self.say("there is no ghost: a change makes one of the future that was known and is left by it")
 
     def chosen_element(self) -> Choice | None:
         """The number chosen in the network or the parameters pane, whichever was used last."""

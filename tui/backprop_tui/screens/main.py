@@ -32,6 +32,7 @@ from backprop_tui.screens.arrangement import (
 from backprop_tui.screens.commands import CommandQueue
 from backprop_tui.screens.footer import KeyLine
 from backprop_tui.screens.keeping import KeepingActions
+from backprop_tui.screens.racing import RaceActions
 from backprop_tui.screens.session_like import How, SessionLike
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ BINDINGS: list[BindingType] = [
 ]
 
 
-class MainScreen(KeepingActions):
+class MainScreen(KeepingActions, RaceActions):
     """Shows views and passes on commands; what can be commanded is in `actions.ACTIONS`."""
 
     BINDINGS = BINDINGS

@@ -9,13 +9,28 @@ from backprop_tui.debugger.view import View
 from backprop_tui.protocol import ParameterRow
 
 if TYPE_CHECKING:
+    from backprop_tui.debugger.futures import Future
     from backprop_tui.debugger.launch import Program
     from backprop_tui.debugger.probing import Difference, Downhill
+    from backprop_tui.debugger.race import Lane
     from backprop_tui.debugger.saved import Saved
     from backprop_tui.explain.chain import Chain
     from backprop_tui.explain.layered import Layered
 
 How = Literal["walk", "into", "over", "out"]
+
+
+class RaceLike(Protocol):
+    """Several futures that run side by side; `debugger.race.Race` is one."""
+
+    lanes: tuple[Lane, ...]
+    over: bool
+    iterations: int
+    on_change: Callable[[], None]
+
+    @property
+    def note(self) -> str: ...
+    async def run(self) -> None: ...
 
 
 class SessionLike(Protocol):
@@ -43,6 +58,8 @@ class SessionLike(Protocol):
     async def chain(self, name: str, index: Sequence[int]) -> Chain | Layered: ...
     async def downhill(self) -> Downhill: ...
     async def tensors(self) -> list[ParameterRow]: ...
+    def dismiss_ghosts(self) -> None: ...
+    async def race(self, futures: Sequence[Future], iterations: int) -> RaceLike: ...
     def toggle_breakpoint(self, file: str, line: int) -> None: ...
     async def close(self) -> None: ...
     def abandon(self) -> None: ...

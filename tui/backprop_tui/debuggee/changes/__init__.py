@@ -9,6 +9,7 @@ registry    the optimizers and schedulers of the script; scheduler off
 schedule    the learning rates ahead
 fork        trying something in a copy of the process
 value       one element of a tensor
+seed        the generators of random numbers
 backward_gradient   backward(gradient=loss)
 """
 

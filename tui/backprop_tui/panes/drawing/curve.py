@@ -83,6 +83,11 @@ class Series:
     def _more(self, positions: list[int]) -> int:
         return max((p for p in positions if p >= 0), key=self.ys.__getitem__, default=-1)
 
+    def greatest(self) -> float | None:
+        """The greatest finite value; None if there is none."""
+        at = self._more(self.highs)
+        return None if at < 0 else self.ys[at]
+
     def segments(self, buckets: int, positive: bool = False) -> list[Segment]:
         """At most two points (least and greatest) per bucket, cut at the gaps.
 

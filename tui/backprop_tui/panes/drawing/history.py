@@ -67,3 +67,12 @@ class History(Generic[Point]):
         self._points.append(point)
         for key, x, y in parts:
             self.series.setdefault(key, Series()).append(x, y)
+
+
+def series_of(
+    points: Sequence[Point], split: Callable[[Point], Sequence[tuple[Hashable, float, float]]]
+) -> dict[Any, Series]:
+    """The series of points that will not change any more."""
+    found: History[Point] = History(split)
+    found.update(points)
+    return found.series
