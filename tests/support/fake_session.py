@@ -112,6 +112,15 @@ class FakeSession:
         )
         return Chain(name, tuple(index), (Path(factors, -0.15),), 2, -0.15, -0.3, -0.3, "float32")
 
+    async def operations_of(self, first: int, last: int) -> list[Any]:
+        return [record for record in self.recording.records if first <= record["iteration"] <= last]
+
+    async def element_over(
+        self, name: str, attribute: str, place: tuple[int, int], first: int, last: int
+    ) -> list[tuple[int, Any]]:
+        self.asked.append(("element", name, attribute, place))
+        return [(iteration, 0.5) for iteration in range(first, last + 1)]
+
     async def downhill(self) -> Downhill:
         rows = ((0.1, -0.01, -0.0099), (1.0, -0.1, -0.09), (10.0, -1.0, 0.4))
         return Downhill(1, 0.809, -0.1, 0.06, 0.05, rows)

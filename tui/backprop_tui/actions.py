@@ -108,6 +108,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("log_scale", ("y",), "Log scale", "Loss curve linear or logarithmic.", "see"),
     Action("close", ("escape",), "Close", "Close what is open, end maximising.", "see"),
     Action("save", ("ctrl+s",), "Save…", "Write the session into a file, to be resumed.", "keep"),
+    Action("export", ("ctrl+e",), "Export…", "Curves, values, operations or the picture, as a file.", "keep"),
     Action("share", ("ctrl+y",), "Share…", "The session as a string to paste.", "keep"),
     Action("help", ("question_mark", "f1"), "Help", "This pane explained, and all keys.", "app", 8, "help"),
     Action("palette", ("ctrl+p",), "Palette", "Find any of these by name.", "app"),

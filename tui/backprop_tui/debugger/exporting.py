@@ -32,6 +32,11 @@ def values_csv(rows: Iterable[ParameterRow]) -> str:
     return _csv(("tensor", "index", "value", "grad"), (entry for row in rows for entry in _elements(row)))
 
 
+def element_csv(name: str, found: Iterable[tuple[int, Any]]) -> str:
+    """One row per iteration: ``iteration,NAME``; nothing where there was no such number."""
+    return _csv(("iteration", name), ((number, "" if value is None else value) for number, value in found))
+
+
 def _elements(row: ParameterRow) -> Iterator[tuple[Any, ...]]:
     name, value, grad = row.get("name") or "", row["value"], row.get("grad")
     if value.get("values") is None:

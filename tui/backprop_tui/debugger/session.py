@@ -22,7 +22,7 @@ from backprop_tui.debugger.stops import window_from
 from backprop_tui.debugger.timeline import START, back_target, time_of
 from backprop_tui.debugger.view import Stop, View, Window
 from backprop_tui.debugger.wire import Message
-from backprop_tui.protocol import KERNEL, ParameterRow
+from backprop_tui.protocol import KERNEL, ParameterRow, Record
 
 if TYPE_CHECKING:
     from backprop_tui.debugger.saved import Saved
@@ -271,6 +271,22 @@ class Session(Showing):
         """All ways from this iteration's loss to one element of a leaf, with the local derivatives."""
         self._ready()
         return await Probes(self.run_of_script).chain(name, index)
+
+    async def operations_of(self, first: int, last: int) -> list[Record]:
+        """The operations of some iterations, both ends included, from a copy of the script."""
+        from backprop_tui.debugger.stretch import operations_of
+
+        self._ready()
+        return await operations_of(self.run_of_script, first, last)
+
+    async def element_over(
+        self, name: str, attribute: str, place: tuple[int, int], first: int, last: int
+    ) -> list[tuple[int, Any]]:
+        """One element after each of some iterations, from a copy; ``place``: row and column."""
+        from backprop_tui.debugger.stretch import element_over
+
+        self._ready()
+        return await element_over(self.run_of_script, name, attribute, place, first, last)
 
     async def downhill(self) -> Downhill:
         """What this iteration's step was to do to the loss, and what it does, in copies of the script."""

@@ -14,6 +14,7 @@ from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.processes import Checkpoint
 from backprop_tui.debugger.run import Run
 from backprop_tui.debugger.wire import Message, Peer
+from backprop_tui.protocol import Record
 
 
 class Side:
@@ -29,6 +30,8 @@ class Side:
         """[landmark, digest] of every landmark so far."""
         self.records: list[Message] = []
         """What it sent of its operations, with the evidence."""
+        self.operations: list[Record] = []
+        """Completed operations, while it was told to record them."""
         self.on_progress: Callable[[], None] = lambda: None
         """Called whenever there are new points."""
         self._conversation = Conversation(self._send)
@@ -79,6 +82,7 @@ class Side:
         self.losses += message.get("losses", ())
         self.rates += message.get("rates", ())
         self.digests += message.get("digests", ())
+        self.operations += message.get("records", ())
         if message["type"] == "stop" and not self._arrival.done():
             self._arrival.set_result(message)
         self.on_progress()

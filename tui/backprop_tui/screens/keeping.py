@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backprop_tui.debugger.failure import Refused
-from backprop_tui.screens.lessons import LessonActions
+from backprop_tui.screens.exporting import ExportActions, file_named
 
 if TYPE_CHECKING:
     from backprop_tui.debugger.saved import Saved
 
 
-class KeepingActions(LessonActions):
+class KeepingActions(ExportActions):
     """Actions of the main screen that keep something for later."""
 
     def action_save(self) -> None:
@@ -22,7 +21,7 @@ class KeepingActions(LessonActions):
         from backprop_tui.debugger.saved import SUFFIX, to_share, write
 
         async def save(name: str) -> None:
-            path, session = _file(name), self.session.saved()
+            path, session = file_named(name), self.session.saved()
             try:
                 write(path, session)
             except OSError as error:
@@ -52,15 +51,3 @@ class KeepingActions(LessonActions):
         """Run to where a session stood."""
         self.say(f"resuming {saved.command()}")
         self.commands.submit("resume", partial(self.session.resume, saved))
-
-
-def _file(name: str) -> Path:
-    """The path that was typed. Raises Refused."""
-    if not name:
-        raise Refused("a name is needed, for example train.session.json")
-    path = Path(os.path.expanduser(name))
-    if path.is_dir():
-        raise Refused(f"{path} is a directory: name a file in it")
-    if not path.absolute().parent.is_dir():
-        raise Refused(f"there is no directory {path.parent}")
-    return path
