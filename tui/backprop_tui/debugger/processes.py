@@ -13,6 +13,7 @@ from typing import Any
 
 from backprop_tui.debugger.failure import StartFailed, explain_start
 from backprop_tui.debugger.launch import Program, launch
+from backprop_tui.debugger.leftovers import sweep
 from backprop_tui.debugger.timeline import START, Place, nearest, victim
 from backprop_tui.debugger.wire import Hub, Message, Peer
 from backprop_tui.protocol import Time
@@ -90,6 +91,7 @@ class Processes:
         """Start the interpreter and wait for its root checkpoint. Raises StartFailed."""
         await self.hub.open()
         await self._launch()
+        self._later(asyncio.to_thread(sweep))
 
     async def _launch(self) -> None:
         self._ready = asyncio.get_running_loop().create_future()

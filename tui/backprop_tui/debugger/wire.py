@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from backprop_tui.debugger.leftovers import PREFIX, SOCKET
 from backprop_tui.protocol import HEADER, encode
 
 Message = dict[str, Any]
@@ -64,8 +65,8 @@ class Hub:
 
     def __init__(self, on_hello: Callable[[Peer], None]) -> None:
         self.on_hello = on_hello
-        self.folder = Path(tempfile.mkdtemp(prefix="backprop-tui-"))
-        self.address = str(self.folder / "socket")
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self.address = str(self.folder / SOCKET)
         self._server: asyncio.AbstractServer | None = None
         self._peers: set[Peer] = set()
         self._lines: list[Peer] = []
