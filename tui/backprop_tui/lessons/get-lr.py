@@ -1,0 +1,12 @@
+# Fourth block of a Chinese blog post: what get_lr() prints is not the learning rate in use.
+# Edits: none.
+import torch
+from torch.optim.lr_scheduler import StepLR
+model = torch.nn.Linear(5,10)
+optim = torch.optim.SGD(model.parameters(), lr = 1)
+scheduler = StepLR(optim,step_size=5 , gamma=0.1)
+model.train()
+for i in range(25):
+    optim.step()
+    scheduler.step()
+    print(scheduler.get_lr()[0])
