@@ -1,7 +1,6 @@
-# Second block of a Chinese blog post: a hand-written smooth L1 through torch.where, over a convolution.
-# Edits: a seed.
+# From a blog post on backpropagation. Added: the seed and the prints; taken out: a line without effect.
 import torch 
-torch.manual_seed(0)
+torch.manual_seed(713)
 x = torch.randn(1,1,4,4)
 x1 = x
 w = torch.nn.Conv2d(1,1,(3,3))
@@ -22,6 +21,7 @@ qq2 = 1/4 * 2 * (de[0,0,0,0] * x[0,0,0,1] + de[0,0,0,1] * x[0,0,0,2]+ \
                     de[0,0,1,0] * x[0,0,1,1] + de[0,0,1,1] * x[0,0,1,2])  
 # qq = 1/4 * 2 * (de[0,0,0,0] * x[0,0,0,0] + de[0,0,0,1] * x[0,0,0,1]+ \
 #                     de[0,0,1,0] * x[0,0,1,0] + de[0,0,1,1] * x[0,0,1,1])                                      
-print (2)
-1/4 * (2*de[0,0,0,0] * x[0,0,0,0] +  x[0,0,0,1]+ \
+mixed = 1/4 * (2*de[0,0,0,0] * x[0,0,0,0] +  x[0,0,0,1]+ \
                     2*de[0,0,1,0] * x[0,0,1,0] +  x[0,0,1,1])
+print('qq', qq.item(), 'qq2', qq2.item(), 'mixed', mixed.item())
+print('grad', w.weight.grad)
