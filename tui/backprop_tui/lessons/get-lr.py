@@ -1,5 +1,3 @@
-# Fourth block of a Chinese blog post: what get_lr() prints is not the learning rate in use.
-# Edits: none.
 import torch
 from torch.optim.lr_scheduler import StepLR
 model = torch.nn.Linear(5,10)

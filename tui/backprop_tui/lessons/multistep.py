@@ -1,8 +1,7 @@
-# Third block of a Chinese blog post: MultiStepLR stepped before the optimizer, and get_lr() misread.
-# Edits: a seed.
+# From a blog post on backpropagation. Added: the seed, the prints, and the second loop.
 import torch
-
 torch.manual_seed(0)
+
 class Network(torch.nn.Module):
     def __init__(self):
         super(Network, self).__init__()
@@ -27,6 +26,16 @@ for i in range(5):
     loss.backward()
     optimizer1.step()
     optimizer1.zero_grad() 
+    print('last_epoch', aa, 'get_lr', bb, 'used', optimizer1.param_groups[0]['lr'])
 
-
-print (2)
+# The same schedule, in the order that PyTorch asks for.
+net = Network()
+optimizer2 = torch.optim.SGD(net.parameters(), 1)
+scheduler2 = torch.optim.lr_scheduler.MultiStepLR(optimizer2, milestones=milestone1, gamma=0.5)
+for i in range(5):
+    loss = (gt-net(x).mean())**2
+    loss.backward()
+    optimizer2.step()
+    scheduler2.step()
+    optimizer2.zero_grad()
+    print('last_epoch', scheduler2.last_epoch, 'next', scheduler2.get_last_lr()[0])
