@@ -18,7 +18,7 @@ model = MyNet()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
 loss_function = nn.L1Loss()
 inputs, target = torch.tensor([2.0, 3.0]), torch.tensor([1.0])
-for epoch in range(3):
+for _ in range(3):
     optimizer.zero_grad()
     loss = loss_function(model(inputs), target)
     loss.backward()

@@ -22,7 +22,7 @@ print("parameters:", [name for name, _ in net.named_parameters()])
 x = torch.tensor([1.0, 2.0])
 print("saved:", list(net.state_dict()))
 optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-for step in range(2):
+for _ in range(2):
     optimizer.zero_grad()
     loss = net(x).sum()
     loss.backward()

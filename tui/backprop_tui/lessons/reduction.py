@@ -8,7 +8,7 @@ model = nn.Linear(1, 2, bias=False)
 nn.init.zeros_(model.weight)
 criterion = nn.MSELoss()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-for step in range(4):
+for _ in range(4):
     loss = criterion(model(x), target) - 100
     optimizer.zero_grad()
     loss.backward()
