@@ -480,3 +480,44 @@ def test_a_seed_from_the_beginning_is_in_force_when_training_begins(driver: Driv
     assert [made.chip for made in driver.view.changes] == ["seed 7"]
     driver.run()
     assert results(driver)["losses"] == end
+
+
+BY_HAND = """\
+import torch
+
+w = torch.tensor([1.0, 2.0], requires_grad=True)
+for i in range(1, 6):
+    if w.grad is not None:
+        CLEAR
+    (w * w).sum().backward()
+    with torch.no_grad():
+        w -= 0.1 * w.grad
+    print(w.tolist())
+"""
+
+
+@pytest.mark.parametrize("clear", ["w.grad.data.zero_()", "w.grad.zero_()", "w.grad = None"])
+@pytest.mark.parametrize("back", [0, 1])
+def test_clearing_by_hand_can_be_switched_off_where_it_is_about_to_happen(
+    driver: Driver, tmp_path: Path, clear: str, back: int
+) -> None:
+    """Right before it, or one operation earlier: the script may have taken the gradient already."""
+    expected = tmp_path / "expected.py"
+    expected.write_text(
+        BY_HAND.replace("w.grad is not None", "w.grad is not None and i < 3").replace("CLEAR", clear)
+    )
+    script = tmp_path / "by_hand.py"
+    script.write_text(BY_HAND.replace("CLEAR", clear))
+    driver.load(expected)
+    driver.run()
+    wanted = driver.printed
+    driver.load(script)
+    driver.goto(3, 1)
+    while driver.stop.next is None or driver.stop.next["kind"] != "clear":
+        driver.step("over")
+    for _ in range(back):
+        driver.back("over")
+    driver.change("zero_grad", "off")
+    driver.run()
+
+    assert driver.printed == wanted

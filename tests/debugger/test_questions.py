@@ -73,6 +73,17 @@ def test_the_planned_rates_are_those_that_come(driver: Driver, tmp_path: Path) -
         assert driver.view.plan is None
 
 
+def test_a_plan_whose_process_was_left_is_asked_for_again(driver: Driver, tmp_path: Path) -> None:
+    asking(driver, tmp_path)
+    for iteration in (2, 3, 4):
+        driver.goto(iteration, 4)
+        driver.session.run_of_script.conversation.abandon()
+        driver.step()
+        driver.until(lambda view: view.plan is not None)
+
+        assert driver.view.plan is not None and driver.view.plan.lrs
+
+
 LOCAL = """\
 import torch
 kept = []

@@ -156,6 +156,26 @@ def test_every_gradient_flows_from_the_loss_to_the_leaves() -> None:
         assert node["grad_outputs"][0]["values"] in sent, node["name"]
 
 
+def test_a_tensor_that_is_a_plain_attribute_of_a_module_has_its_name(tmp_path: Path) -> None:
+    """`named_parameters` knows it as little as `state_dict` does, but a gradient arrives there."""
+    path = tmp_path / "attribute.py"
+    path.write_text(
+        "import torch\n"
+        "class Net(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.scale = torch.tensor([4.0], requires_grad=True)\n"
+        "        self.register_buffer('offset', torch.tensor([0.25]))\n"
+        "    def forward(self, x):\n"
+        "        return self.scale * x + self.offset\n"
+        "net = Net()\n"
+        "net(torch.tensor([3.0])).sum().backward()\n"
+    )
+    records, _ = trace(str(path))
+
+    assert after(records, "accumulate", "tensor") == {"net.scale": [3.0]}
+
+
 # options
 def test_without_zero_grad_every_gradient_adds_to_the_one_before(loop: str) -> None:
     records, _ = trace("--zero-grad", "off", "--iterations", "3", loop, "1000", "0")

@@ -159,7 +159,7 @@ class Alterations:
 
     # each kind
     def _zero_grad(self, mode: str) -> Answer:
-        self.changes.set_zero_grad(mode)
+        self.changes.set_zero_grad(mode, self.observer.leaves.values())
         return ("" if mode == "on" else f"zero_grad {mode}", "")
 
     def _loss(self, value: Message) -> Answer:

@@ -116,13 +116,13 @@ class Names:
             self._remember(parameter, join(name, path))
         for path, buffer in root.named_buffers(remove_duplicate=False):
             self._remember(buffer, join(name, path))
-        self._enter_plain_containers(name, root)
+        self._enter_unregistered(name, root)
 
-    def _enter_plain_containers(self, name: str, root: torch.nn.Module) -> None:
-        """Layers in a Python list, which `named_modules` does not find."""
+    def _enter_unregistered(self, name: str, root: torch.nn.Module) -> None:
+        """Layers in a Python list and tensors that are plain attributes: the module itself knows neither."""
         for path, module in root.named_modules():
             for key, item in vars(module).items():
-                if isinstance(item, (list, tuple, dict)) and not key.startswith("_"):
+                if isinstance(item, (list, tuple, dict, torch.Tensor)) and not key.startswith("_"):
                     self._enter(f"{join(name, path)}.{key}", item, _CONTAINER_DEPTH)
 
     def _remember(self, thing: Any, name: str) -> None:

@@ -86,7 +86,10 @@ class Observer(private.FunctionMode):
             return self._part(name, func, args, kwargs)
         if loss:
             return self._run_loss(own, name, func, args, kwargs)
-        return self.run(self._begin(name, False, args, kwargs), func, args, kwargs)
+        op = self._begin(name, False, args, kwargs)
+        if op.kind == "clear" and changes.needs_mode:  # since the stop before it
+            func, args, kwargs = self._changed(func, False, args, kwargs)
+        return self.run(op, func, args, kwargs)
 
     @transparent
     def _run_loss(self, own: Call, name: str, func: Any, args: Any, kwargs: Any) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.failure import Abandoned, Refused
 from backprop_tui.debugger.wire import Message
 
 
@@ -42,7 +42,7 @@ class Conversation:
         """The process that was asked is gone."""
         for future in self._open.values():
             if not future.done():
-                future.set_exception(Refused("the script's process is gone"))
+                future.set_exception(Abandoned("the script's process is gone"))
         self._open.clear()
 
 

@@ -15,6 +15,10 @@ class Refused(Exception):
     """A command that makes no sense now, or a change that torch refuses; one sentence."""
 
 
+class Abandoned(Refused):
+    """A question whose process was left before it answered: going back wakes another one."""
+
+
 def explain_start(program: Program, status: int, log: str) -> str:
     """Why the debuggee's interpreter ended before it could say hello."""
     python = program.python or sys.executable

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from backprop_tui.debugger.explaining import Index, explained, noticed
-from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.failure import Abandoned, Refused
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.log import Entry
 from backprop_tui.debugger.run import Run
@@ -177,6 +177,9 @@ class Showing:
     async def _plan(self) -> None:
         try:
             answer = await self.run_of_script.conversation.ask("plan", steps=_PLAN_STEPS)
+        except Abandoned:
+            self._planned = None  # the next stop asks again
+            return
         except Refused as refusal:
             self._publish(plan=Plan(note=str(refusal)))
             return

@@ -78,7 +78,8 @@ def _ahead(view: View, place: Place) -> bool:
     if stop is None or view.status != "stopped" or stop.iteration != place.iteration:
         return False
     known = {record["number"] for record in around(view) if record["iteration"] == place.iteration}
-    return stop.number == 1 or (1 in known and found_in(place, view.records) is None)
+    behind = [*view.records, *(stop.open if place.when == "before" else ())]
+    return stop.number == 1 or (1 in known and found_in(place, behind) is None)
 
 
 def _beyond(view: View, place: Place) -> bool:

@@ -178,14 +178,15 @@ def _lines(text: str) -> int:
 def loose_numbers(beat: Beat, lesson: Lesson) -> Iterator[str]:
     """Numbers with a decimal point that stand in a text without being worked out.
 
-    Those in the script's own words, between backquotes, are its.
+    Those in the script's own words, between backquotes, are its; so are those of a switch.
     """
     script = lesson.script.read_text(encoding="utf-8", errors="replace")
+    words = "\n".join([script, *(text for other in lesson.beats for _, text in other.switch)])
     texts = [beat.say]
     if beat.ask is not None:
         texts += [beat.ask.question, beat.ask.why, *(slip.say for slip in beat.ask.slips)]
     for text in texts:
-        bare = _CODE.sub(lambda match: "" if match[0][1:-1] in script else match[0], without_holes(text))
+        bare = _CODE.sub(lambda match: "" if match[0][1:-1] in words else match[0], without_holes(text))
         for hole in holes(text):
             if hole.expression.replace(".", "").isdigit():
                 yield f"the number {hole.expression} is not worked out from the run: name what it is"

@@ -15,8 +15,10 @@ backward_gradient   backward(gradient=loss)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import torch
 
 from backprop_tui.debuggee.changes.backward_gradient import with_loss_as_gradient
 from backprop_tui.debuggee.changes.errors import ChangeError
@@ -39,9 +41,9 @@ class Changes:
         self.needs_mode = False
         """Whether a change needs the torch-function mode even where nothing is observed."""
 
-    def set_zero_grad(self, mode: str) -> None:
-        """on, off or zero."""
-        self.zero_grad = ZeroGrad(mode)
+    def set_zero_grad(self, mode: str, leaves: Iterable[torch.Tensor] = ()) -> None:
+        """on, off or zero. ``leaves``: those that got a gradient before, as in `ZeroGrad`."""
+        self.zero_grad = ZeroGrad(mode, leaves)
         self._sync()
 
     def set_loss(self, name: str | None, reduction: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 from weakref import ref
@@ -53,12 +53,15 @@ class ZeroGrad:
     `concerns` and `replacement` serve the mode, for scripts that clear by hand.
     """
 
-    def __init__(self, mode: str = "on") -> None:
+    def __init__(self, mode: str = "on", leaves: Iterable[torch.Tensor] = ()) -> None:
+        """``leaves``: those whose gradient the script may have taken already, to clear it later."""
         if mode not in MODES:
             raise ChangeError(f"zero_grad is {', '.join(MODES[:-1])} or {MODES[-1]}, not {mode}.")
         self.mode = mode
         self._parameters: dict[int, ref[torch.Tensor]] = {}
         """Address of a gradient's storage to the leaf that the script took it from."""
+        for leaf in leaves:
+            self._remember(leaf)
 
     # inside the torch-function mode
     def concerns(self, func: Callable[..., Any]) -> bool:

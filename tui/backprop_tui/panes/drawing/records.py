@@ -227,8 +227,12 @@ def _zero_grad(how: str) -> str:
 
 def _about_one(record: Record) -> str:
     name, kind = target(record), record["kind"]
+    if kind == "clear" and record.get("name") in ("zero_", "fill_"):
+        return f"Sets the gradient of {name} to 0, so that the next backward does not add to the old one."
     if kind == "clear":
         return f"Forgets the gradient of {name}: None means that there is none, which is not the same as 0."
+    if kind == "update" and record.get("optimizer") == "manual":
+        return f"The script changes {name} itself, in place, with {record.get('name')}."
     if kind == "update":
         rule = record.get("optimizer") or "The script"
         return f"{rule} moves {name} by its gradient and learning rate {number(record.get('lr'))}."
