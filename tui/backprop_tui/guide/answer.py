@@ -85,7 +85,7 @@ def read_number(text: str) -> float:
 
 def read_choice(ask: Ask, text: str) -> int:
     """Which choice a person typed, from 1. Raises ValueError."""
-    if text.strip().isdigit() and 1 <= int(text) <= len(ask.choices):
+    if text.strip().isdecimal() and 1 <= int(text) <= len(ask.choices):
         return int(text)
     raise ValueError(f"choose from 1 to {len(ask.choices)}, not {text.strip()!r}")
 
@@ -118,7 +118,7 @@ def factors(known: Mapping[str, Any]) -> dict[float, str]:
         found[-1 / rate.value] = f"Multiply by the learning rate, {text}, and mind the sign."
     for count in range(3, 101):
         found.setdefault(float(count), f"{count} times as large: is there a mean over {count}?")
-        found.setdefault(1 / count, f"A {count}th of it: is there a sum over {count}?")
+        found.setdefault(1 / count, f"1/{count} of it: is there a sum over {count}?")
     return found
 
 
