@@ -9,11 +9,19 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from backprop_tui.guide.answer import check_form, judge, read_choice, read_number, right_answer
-from backprop_tui.guide.expression import Quantity, WrongExpression
+from backprop_tui.guide.answer import check_form, judge, read_choice, read_number, right_answer, sizes
+from backprop_tui.guide.expression import Numbers, Quantity, WrongExpression
 from backprop_tui.guide.lesson import Ask, Slip
 
-KNOWN = {"g": Quantity(0.06), "lr": Quantity(0.05), "z": Quantity(0.0), "n": Quantity(math.nan)}
+KNOWN: dict[str, Any] = {
+    "g": Quantity(0.06),
+    "lr": Quantity(0.05),
+    "z": Quantity(0.0),
+    "n": Quantity(math.nan),
+}
+KNOWN["x"] = Numbers([[1.0] * 3] * 4, "float32")
+KNOWN["losses"] = Numbers([1.0] * 7)
+KNOWN["op"] = {"inputs": Numbers([Numbers([1.0] * 5), None])}
 
 
 def number(answer: str = "g", **more: Any) -> Ask:
@@ -65,7 +73,10 @@ def test_zero_and_nan_are_answers() -> None:
         ("-1.2", "Multiply by the learning rate, 0.05, and mind the sign."),
         ("0.18", "3 times as large: is there a mean over 3?"),
         ("0.02", "1/3 of it: is there a sum over 3?"),
-        ("6", "100 times as large: is there a mean over 100?"),
+        ("0.24", "4 times as large: is there a mean over 4?"),
+        ("0.72", "12 times as large: is there a mean over 12?"),
+        ("0.3", "5 times as large: is there a mean over 5?"),
+        ("0.005", "1/12 of it: is there a sum over 12?"),
         ("0.065", "That is within a tenth of it."),
     ],
 )
@@ -89,8 +100,13 @@ def test_a_slip_that_is_right_is_right() -> None:
 
 def test_without_a_rate_nobody_has_forgotten_it() -> None:
     assert judge(number(), "1.234", {"g": Quantity(0.06)}).mark == "wrong"
-    assert judge(number(), "1.2", {"g": Quantity(0.06), "lr": Quantity(0.0)}).sentence.startswith("Close")
+    assert judge(number(), "1.2", {"g": Quantity(0.06), "lr": Quantity(0.0)}).mark == "wrong"
     assert "learning rate" not in judge(number(), "1.2", {"g": Quantity(0.06), "lr": None}).sentence
+
+
+def test_only_sizes_that_there_are_may_have_been_forgotten() -> None:
+    assert sizes(KNOWN) == {3, 4, 5, 12}
+    assert judge(number(), "0.18", {"g": Quantity(0.06)}).mark == "wrong"
 
 
 def test_a_rate_of_two_is_the_factor_of_two() -> None:
@@ -100,7 +116,7 @@ def test_a_rate_of_two_is_the_factor_of_two() -> None:
 
 
 # wrong
-@pytest.mark.parametrize("given", ["8", "-7.77", "1000000", "0.0001", "0"])
+@pytest.mark.parametrize("given", ["8", "-7.77", "1000000", "0.0001", "0", "0.42", "6"])
 def test_a_wrong_number(given: str) -> None:
     verdict = judge(number(), given, KNOWN)
 
@@ -148,7 +164,9 @@ def test_two_that_are_largest_are_no_answer() -> None:
 
 
 # no answer at all
-@pytest.mark.parametrize("given", ["", "three", "1 2", "g", "__import__('os')", "1 = 1", "9**9**9**9", "None"])
+@pytest.mark.parametrize(
+    "given", ["", "three", "1 2", "g", "__import__('os')", "1 = 1", "9**9**9**9", "None"]
+)
 def test_what_is_no_number_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match=r"^a number is asked for, as in 0\.5 or −1/3, not "):
         check_form(number(), given)

@@ -108,7 +108,12 @@ def test_without_an_operation_it_has_no_fields() -> None:
 
 
 def test_a_loss_has_the_dtype_of_the_tensor_that_holds_it() -> None:
-    record: Any = {"kind": "loss", "value": 0.1, "outputs": [tensor(0.1)], "inputs": [tensor([1.0], "float64")]}
+    record: Any = {
+        "kind": "loss",
+        "value": 0.1,
+        "outputs": [tensor(0.1)],
+        "inputs": [tensor([1.0], "float64")],
+    }
 
     assert of_record(record)["value"] == Quantity(0.1, "float32")
     assert of_record({**record, "outputs": []})["value"].dtype == "float64"

@@ -137,7 +137,19 @@ def test_a_file_where_the_folder_should_be_costs_only_the_progress(tmp_path: Pat
 # a damaged file
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "nonsense", "[]", "1", "null", '"text"', "\x00", '{"update": 1}', '{"update": null}', "[" * 100_000],
+    [
+        "",
+        "{",
+        "nonsense",
+        "[]",
+        "1",
+        "null",
+        '"text"',
+        "\x00",
+        '{"update": 1}',
+        '{"update": null}',
+        "[" * 100_000,
+    ],
     ids=lambda text: text[:12],
 )
 def test_a_damaged_file_is_no_progress_and_is_mended(file: Path, text: str) -> None:
@@ -177,7 +189,9 @@ def test_a_huge_file_is_not_read(file: Path, monkeypatch: pytest.MonkeyPatch) ->
         ({"more": 1}, Progress()),
     ],
 )
-def test_an_entry_of_another_form_is_read_as_far_as_it_goes(file: Path, entry: Any, expected: Progress) -> None:
+def test_an_entry_of_another_form_is_read_as_far_as_it_goes(
+    file: Path, entry: Any, expected: Progress
+) -> None:
     file.parent.mkdir()
     file.write_text(json.dumps({"update": entry}))
 
