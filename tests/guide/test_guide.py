@@ -168,6 +168,33 @@ def test_a_switch_is_made_when_the_story_goes_on_and_undone_when_it_goes_back(
     assert driver.view.changes == ()
 
 
+def test_two_values_may_be_set_in_one_run(driver: Driver, tmp_path: Path) -> None:
+    beats = """
+    [[beat]]
+    title = "One"
+    switch = {set = "w[0]=5"}
+    say = "w is {w[0] = 1}."
+    [[beat]]
+    title = "Another"
+    at = {kind = "op", name = "sum"}
+    switch = {set = "w[0]=7"}
+    say = "w is {w[0] = 5}."
+    [[beat]]
+    title = "Both"
+    at = {kind = "update", tensor = "w"}
+    say = "w was {op.before[0] = 7}."
+    """
+    guide = Guide(lesson_of(tmp_path, SCRIPT, beats), driver.session)
+
+    seen = read_through(driver, guide, lambda number, ask: "")
+
+    assert [(page.text, page.away) for page in seen.pages] == [
+        ("w is 1.", False),
+        ("w is 5.", False),
+        ("w was 7.", False),
+    ]
+
+
 def test_a_refused_switch_leaves_the_reader_where_he_was(driver: Driver, tmp_path: Path) -> None:
     lesson = lesson_of(tmp_path, SCRIPT, BEATS.replace('{lr = "1"}', '{optimizer = "Nonsense"}'))
     open_lesson(driver, lesson)

@@ -299,6 +299,10 @@ def test_beats_that_are_no_list(folder: Path, text: str) -> None:
     assert "“beat” is written [[beat]]" in told(folder, head + source + text)
 
 
+def test_no_beats(folder: Path) -> None:
+    assert told(folder, GUIDE.partition("[[beat]]")[0]) == "guide.toml has no [[beat]]"
+
+
 def test_a_beat_that_is_no_table(folder: Path) -> None:
     head = GUIDE.partition("[source]")[0]
 

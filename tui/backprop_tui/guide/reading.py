@@ -235,6 +235,8 @@ class _Reader:
     def _beats(self, found: Any) -> tuple[Beat, ...]:
         if not isinstance(found, list):
             raise self.wrong("beat", "is written [[beat]]")
+        if not found:
+            raise WrongGuide(f"{self.path.name} has no [[beat]]")
         beats = []
         for self.beat, data in enumerate(found, 1):
             beats.append(self._beat(self.table(data, "beat", "beat")))

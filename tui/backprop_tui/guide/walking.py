@@ -104,6 +104,8 @@ def _unmet(checks: tuple[str, ...], known: dict[str, Any]) -> Iterator[str]:
 def _sides(check: str, known: dict[str, Any]) -> str:
     """What stands on both sides of a comparison that fails."""
     sides = re.split(r"\s(?:==|!=|<=?|>=?)\s", check)
+    if len(sides) < 2:
+        return ""
     try:
         return ": " + " and ".join(number_text(evaluate(side, known)) for side in sides)
     except WrongExpression:
