@@ -234,7 +234,7 @@ def test_the_choices_and_the_reason_take_lines_too(tmp_path: Path) -> None:
     (only,) = lesson_of(tmp_path, SCRIPT, long).beats
 
     assert list(too_long(only)) == [
-        "“why” takes 1 lines too many",
+        "“why” takes 10 lines, 9 of 76 columns are the most",
         f"the text takes {MOST_LINES + 3} lines, {MOST_LINES} of 76 columns are the most",
     ]
 

@@ -166,7 +166,7 @@ def too_long(beat: Beat) -> Iterator[str]:
         lines += 1 + _lines(ask.question) + len(ask.choices)
         answer = 2 + _lines(ask.why)
         if answer > MOST_LINES:
-            yield f"“why” takes {answer - MOST_LINES} lines too many"
+            yield f"“why” takes {answer} lines, {MOST_LINES} of {WIDTH} columns are the most"
     if lines > MOST_LINES:
         yield f"the text takes {lines} lines, {MOST_LINES} of {WIDTH} columns are the most"
 
