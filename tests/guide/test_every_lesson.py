@@ -13,7 +13,7 @@ from backprop_tui.guide.guide import Guide, Page
 from backprop_tui.guide.lesson import Ask, Lesson
 from backprop_tui.guide.walking import Told
 from support.driving import Driver
-from support.reading import Reading, read_back, read_through, told_of
+from support.reading import Reading, read_back, read_through, walked
 
 every = pytest.mark.parametrize(
     "name",
@@ -22,11 +22,6 @@ every = pytest.mark.parametrize(
 )
 FAR_OFF = "123456.789"
 """The answer to nothing."""
-
-
-@functools.cache
-def walked(driver: Driver, name: str) -> tuple[Told, ...]:
-    return tuple(told_of(driver, find(name)))
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from backprop_tui.debugger.launch import Program
 from backprop_tui.guide.answer import Verdict, judge
+from backprop_tui.guide.catalog import find
 from backprop_tui.guide.expression import evaluate
 from backprop_tui.guide.guide import Guide, Page
 from backprop_tui.guide.lesson import Ask, Lesson
@@ -46,6 +48,12 @@ def told_of(driver: Driver, lesson: Lesson) -> list[Told]:
 
     open_lesson(driver, lesson)
     return driver.wait(collect())
+
+
+@functools.cache
+def walked(driver: Driver, name: str) -> tuple[Told, ...]:
+    """The beats of one of the program's lessons: walked once for all tests."""
+    return tuple(told_of(driver, find(name)))
 
 
 @dataclass
