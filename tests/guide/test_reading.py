@@ -205,7 +205,11 @@ def test_no_script(folder: Path) -> None:
         ('title = "Second"\n', "", "line 22, beat 2, “title” is missing"),
         ('say = "Told."\nswitch', "switch", "beat 2, “say” is missing"),
         ('question = "How much is {g}?"\n', "", "beat 2, “question” is missing"),
-        ('why = "Because."\n\n[[beat]]\ntitle = "Third"', '[[beat]]\ntitle = "Third"', "beat 2, “why” is missing"),
+        (
+            'why = "Because."\n\n[[beat]]\ntitle = "Third"',
+            '[[beat]]\ntitle = "Third"',
+            "beat 2, “why” is missing",
+        ),
         ('kind = "number"\n', "", "line 29, beat 2, “kind” must be one of number, choice, largest"),
         ('answer = "w[0]"\n', "", "line 29, beat 2, “answer” is missing"),
         ("right = 2\n", "", "beat 3, “right” is missing"),
@@ -216,19 +220,51 @@ def test_no_script(folder: Path) -> None:
         # empty
         ('title = "First"', 'title = " "', "line 16, beat 1, “title” must be a sentence"),
         # unknown
-        ("minutes = 3", "minutes = 3\nmood = 1", "line 6, “mood” is no field here: there are title, question"),
-        ('title = "First"', 'title = "First"\nsays = ""', "line 17, beat 1, “says” is no field here: there are title, say"),
-        ("nth = 3", "times = 3", "line 24, beat 2, “times” is no field here: there are iteration, when, kind"),
-        ('attribute = "grad"', 'what = "grad"', "“what” is no field here: there are pane, tensor, attribute, element"),
+        (
+            "minutes = 3",
+            "minutes = 3\nmood = 1",
+            "line 6, “mood” is no field here: there are title, question",
+        ),
+        (
+            'title = "First"',
+            'title = "First"\nsays = ""',
+            "line 17, beat 1, “says” is no field here: there are title, say",
+        ),
+        (
+            "nth = 3",
+            "times = 3",
+            "line 24, beat 2, “times” is no field here: there are iteration, when, kind",
+        ),
+        (
+            'attribute = "grad"',
+            'what = "grad"',
+            "“what” is no field here: there are pane, tensor, attribute, element",
+        ),
         ("tolerance = 0.1", "precision = 0.1", "“precision” is no field here: there are kind, question, why"),
         ('say = "Not {g}."', 'tell = "Not."', "“tell” is no field here: there are value, say"),
-        ('level = "beginner"', 'level = "expert"', "line 4, “level” must be one of beginner, intermediate, advanced, not 'expert'"),
-        ('kind = "number"', 'kind = "guess"', "line 30, beat 2, “kind” must be one of number, choice, largest, not 'guess'"),
-        ('kind = "accumulate"', 'kind = "acumulate"', "line 24, beat 2, “kind” must be one of zero_grad, forward, loss"),
+        (
+            'level = "beginner"',
+            'level = "expert"',
+            "line 4, “level” must be one of beginner, intermediate, advanced, not 'expert'",
+        ),
+        (
+            'kind = "number"',
+            'kind = "guess"',
+            "line 30, beat 2, “kind” must be one of number, choice, largest, not 'guess'",
+        ),
+        (
+            'kind = "accumulate"',
+            'kind = "acumulate"',
+            "line 24, beat 2, “kind” must be one of zero_grad, forward, loss",
+        ),
         ('when = "before"', 'when = "while"', "beat 2, “when” must be one of before, after, not 'while'"),
         ('look = "network"', 'look = "net"', "beat 1, “pane” must be one of program, network, parameters"),
         ('attribute = "grad"', 'attribute = "data"', "“attribute” must be one of value, grad, not 'data'"),
-        ('at = "end"', 'at = "finish"', "line 40, beat 3, “at” must be “start”, “end” or a table, not 'finish'"),
+        (
+            'at = "end"',
+            'at = "finish"',
+            "line 40, beat 3, “at” must be “start”, “end” or a table, not 'finish'",
+        ),
         # wrong type
         ("minutes = 3", 'minutes = "3"', "line 5, “minutes” must be a whole number, 1 or more"),
         ("minutes = 3", "minutes = 0", "“minutes” must be a whole number, 1 or more"),
@@ -238,8 +274,16 @@ def test_no_script(folder: Path) -> None:
         ('about = ["kink"]', "about = [1]", "line 6, “about” must be a list of texts"),
         ('w5 = "0.174"', "w5 = 0.174", "line 12, “printed” must be a table of names and texts"),
         ('w5 = "0.174"', 'w5 = "much"', "line 13, “w5” must be a number in quotes, not 'much'"),
-        ('[source]\ntitle = "A source"\naddress = "https://example.org"', 'source = "x"', "line 8, “source” must be a table"),
-        ('keep = {g = "w.grad[0]"}', "keep = {g = 1}", "line 19, beat 1, “keep” must be a table of names and texts"),
+        (
+            '[source]\ntitle = "A source"\naddress = "https://example.org"',
+            'source = "x"',
+            "line 8, “source” must be a table",
+        ),
+        (
+            'keep = {g = "w.grad[0]"}',
+            "keep = {g = 1}",
+            "line 19, beat 1, “keep” must be a table of names and texts",
+        ),
         ('check = ["w[0] > 0"]', "check = 1", "line 20, beat 1, “check” must be a list of texts"),
         ("again = true", "again = 1", "beat 4, “again” must be true or false"),
         ("element = [0, 1]", "element = 0", "beat 2, “element” must be a list of whole numbers"),
@@ -248,17 +292,33 @@ def test_no_script(folder: Path) -> None:
         ("nth = 3", "nth = 0", "beat 2, “nth” must be a whole number, 1 or more"),
         ("tolerance = 0.1", "tolerance = 1.5", "beat 2, “tolerance” must be a number from 0 to 1"),
         ("tolerance = 0.1", 'tolerance = "0.1"', "beat 2, “tolerance” must be a number from 0 to 1"),
-        ('slips = [{value = "2 * g", say = "Not {g}."}]', "slips = 1", "beat 2, “slips” must be a list of tables"),
+        (
+            'slips = [{value = "2 * g", say = "Not {g}."}]',
+            "slips = 1",
+            "beat 2, “slips” must be a list of tables",
+        ),
         ('slips = [{value = "2 * g", say = "Not {g}."}]', "slips = [1]", "beat 2, “slips” must be a table"),
         ("right = 2", "right = 3", "beat 3, “right” must be a number from 1 to 2"),
-        ('choices = ["w", "g"]', 'choices = ["w", "g", "h"]', "beat 4, “values” must have an expression for each choice"),
+        (
+            'choices = ["w", "g"]',
+            'choices = ["w", "g", "h"]',
+            "beat 4, “values” must have an expression for each choice",
+        ),
         ('after = {line = "backward()"}', "after = 1", "beat 2, “after” must be a table"),
         ('look = "network"', "look = 1", "beat 1, “look” must be a table"),
         # a place that is none
-        ('kind = "accumulate", tensor = "w", ', "", "line 24, beat 2, “at” names no operation: give kind, name, tensor, module, line"),
+        (
+            'kind = "accumulate", tensor = "w", ',
+            "",
+            "line 24, beat 2, “at” names no operation: give kind, name, tensor, module, line",
+        ),
         # expressions
         ("{w[0] = 1}", "{w[0 = 1}", "beat 1, “say” cannot be worked out: “w[0” is not an expression"),
-        ('keep = {g = "w.grad[0]"}', 'keep = {g = "w."}', "beat 1, “keep” cannot be worked out: “w.” is not an expression"),
+        (
+            'keep = {g = "w.grad[0]"}',
+            'keep = {g = "w."}',
+            "beat 1, “keep” cannot be worked out: “w.” is not an expression",
+        ),
         ('check = ["w[0] > 0"]', 'check = ["w >"]', "beat 1, “check” cannot be worked out"),
         ('answer = "w[0]"', 'answer = "w["', "beat 2, “answer” cannot be worked out"),
         ('value = "2 * g"', 'value = "2 *"', "beat 2, “slips” cannot be worked out"),
@@ -271,7 +331,7 @@ def test_no_script(folder: Path) -> None:
         ('set = "w[0]=1"', 'set = "w[0]"', "beat 2, “set” cannot be: A value is set like"),
         ('lr = "0.5", set = "w[0]=1"', "lr = 0.5", "beat 2, “switch” must be a table of names and texts"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_field_is_named(folder: Path, old: str, new: str, message: str) -> None:
     found = told(folder, changed(old, new))
 
