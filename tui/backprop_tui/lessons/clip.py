@@ -8,7 +8,7 @@ def train(place):
     model = nn.Linear(2, 1, bias=False)
     nn.init.zeros_(model.weight)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    for epoch in range(3):
+    for _ in range(3):
         optimizer.zero_grad()
         loss = nn.functional.mse_loss(model(x), y)
         if place == "before backward":

@@ -15,7 +15,7 @@ def safe_root(x):
 def train(function):
     w = torch.tensor([0.0, 1.0, 4.0], requires_grad=True)
     optimizer = torch.optim.SGD([w], lr=0.1)
-    for epoch in range(2):
+    for _ in range(2):
         optimizer.zero_grad()
         loss = function(w).sum()
         loss.backward()

@@ -7,7 +7,7 @@ def train(activation, target, epochs):
     w = torch.tensor([0.6, 2.0], requires_grad=True)
     b = torch.tensor([0.9, 2.0], requires_grad=True)
     optimizer = torch.optim.SGD([w, b], lr=0.15)
-    for epoch in range(epochs):
+    for _ in range(epochs):
         optimizer.zero_grad()
         a = activation(w * x + b)
         loss = ((target - a) ** 2 / 2).sum()

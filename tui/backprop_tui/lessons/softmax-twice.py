@@ -10,7 +10,7 @@ def train(*last):
         layer.weight.copy_(torch.tensor([[4.0], [1.0], [0.0]]))
     model = nn.Sequential(layer, *last)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    for epoch in range(200):
+    for _ in range(200):
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(x), label)
         loss.backward()

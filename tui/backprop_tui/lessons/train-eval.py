@@ -13,7 +13,7 @@ y = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
 held_out = torch.tensor([[8.0], [12.0]])
 expected = torch.tensor([[3.5], [5.5]])
 
-for epoch in range(3):
+for _ in range(3):
     optimizer.zero_grad()
     loss = nn.functional.mse_loss(model(x), y)
     loss.backward()
