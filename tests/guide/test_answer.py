@@ -143,7 +143,7 @@ def test_a_skipped_question_is_told() -> None:
     verdict = judge(number(), None, KNOWN)
 
     assert (verdict.mark, verdict.sentence, verdict.why) == ("skipped", "It is 0.06.", "It is 0.06.")
-    assert judge(CHOICE, None, KNOWN).sentence == "It is that."
+    assert judge(CHOICE, None, KNOWN).sentence == "The answer: that."
 
 
 # choices

@@ -53,7 +53,7 @@ def judge(ask: Ask, given: str | None, known: Mapping[str, Any]) -> Verdict:
     right, why = right_answer(ask, known), fill(ask.why, known)
     shown = _shown(ask, right)
     if given is None:
-        return Verdict("skipped", f"It is {shown}.", why)
+        return Verdict("skipped", f"{'The answer:' if isinstance(right, int) else 'It is'} {shown}.", why)
     if isinstance(right, int):
         chosen = read_choice(ask, given)
         if chosen == right:
