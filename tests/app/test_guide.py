@@ -181,7 +181,7 @@ async def test_a_digit_chooses_and_the_story_goes_both_ways(tmp_path):
 
 async def test_a_beat_whose_operation_never_comes_is_told_and_the_app_goes_on(tmp_path):
     async with told(tmp_path) as (app, pilot, _session):
-        for words in ("What will", "It is −0.85", "second one", "It is −0.48", "Where", "It is up"):
+        for words in ("What will", "It is −0.85", "second one", "It is −0.48", "Where", "The answer: up"):
             await pilot.press("enter")
             await until(pilot, lambda words=words: words in frame(app))
         await pilot.press("enter")

@@ -1,18 +1,12 @@
 """A script leaves the same bits behind whether Python runs it or `trace` does."""
 
 import functools
-import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from support.scripts import DUMPER, Run, bare, difference, of_kind, records, script, traced
-
-MARK = "=== the end of one script"
-"""As in support/dump_state.py."""
+from support.scripts import Run, bare, difference, of_kind, records, script, several, traced
 
 SEEDS = {
     "seed_001_manual": [],
@@ -46,18 +40,7 @@ TOGETHER = {**SEEDS, **REAL}
 @functools.cache
 def together(run: Callable[..., Run]) -> dict[str, Run]:
     """Every script, each with its own state and output."""
-    words: list[str] = []
-    for name, arguments in TOGETHER.items():
-        words += ["--", script(name), *arguments]
-    with tempfile.TemporaryDirectory() as folder:
-        done = run(str(DUMPER), folder, "--several", *words[1:], dump=False, timeout=300)
-        assert done.status == 0, done.output
-        outputs = done.output.split(f"{MARK}\n{MARK}\n")
-        states = [json.loads(Path(folder, f"{index}.json").read_text()) for index in range(len(TOGETHER))]
-    return {
-        name: Run(0, output, state)
-        for name, output, state in zip(TOGETHER, outputs[: len(TOGETHER)], states, strict=True)
-    }
+    return several(run, {name: [script(name), *arguments] for name, arguments in TOGETHER.items()})
 
 
 run_bare = functools.cache(bare)

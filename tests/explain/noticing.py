@@ -9,7 +9,6 @@ from typing import Any
 
 from backprop_tui.explain.notices.notice import Notice
 from backprop_tui.explain.notices.watch import Watch
-from backprop_tui.guide.catalog import lessons
 from support.scripts import SCRIPTS, script
 from support.tracing import Traced, trace_all
 
@@ -87,9 +86,8 @@ def arguments_of(name: str) -> list[str]:
 @functools.cache
 def runs() -> dict[str, Traced]:
     """Every script, each in a process of its own."""
-    scripts = {lesson.name: [str(lesson.script)] for lesson in lessons()}
-    for name in (*WRONG, *RIGHT, *CORRECT, *REAL, *SEEDS):
-        scripts[name] = [script(name), *arguments_of(name)]
+    names = (*WRONG, *RIGHT, *CORRECT, *REAL, *SEEDS)
+    scripts = {name: [script(name), *arguments_of(name)] for name in names}
     return dict(zip(scripts, trace_all(scripts.values()), strict=True))
 
 

@@ -14,7 +14,6 @@ import pytest
 
 from backprop_tui.explain.notices.table import TABLE
 from backprop_tui.explain.notices.watch import notices_of
-from backprop_tui.guide.catalog import lessons
 from explain.noticing import (
     ABOUT_CONFUSIONS,
     ALSO,
@@ -119,11 +118,6 @@ def test_its_corrected_twin_is_not_told(name: str) -> None:
 @pytest.mark.parametrize("name", [*CORRECT, *REAL, *(seed for seed in SEEDS if seed not in ABOUT_CONFUSIONS)])
 def test_a_correct_program_is_not_told(name: str) -> None:
     assert runs()[name].status == 0, runs()[name].error
-    assert given(name) == ()
-
-
-@pytest.mark.parametrize("name", [lesson.name for lesson in lessons()])
-def test_a_lesson_is_not_told(name: str) -> None:
     assert given(name) == ()
 
 

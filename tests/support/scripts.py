@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,9 @@ from typing import Any
 TESTS = Path(__file__).resolve().parents[1]
 SCRIPTS = TESTS / "scripts"
 DUMPER = TESTS / "support" / "dump_state.py"
+
+MARK = "=== the end of one script"
+"""As in support/dump_state.py."""
 
 TIMEOUT = 120
 """Seconds after which a run counts as hung."""
@@ -85,6 +88,23 @@ def traced(
         records.seek(0)
         kept = tuple(json.loads(line) for line in records)
         return Run(done.returncode, done.stderr, _state(folder), kept)
+
+
+def several(run: Callable[..., Run], scripts: Mapping[str, Sequence[str]]) -> dict[str, Run]:
+    """Scripts (path and arguments, by name) in one process, so that torch is imported once.
+
+    ``run``: `bare` or `traced`. Each has its own state and output.
+    """
+    words = [word for script in scripts.values() for word in ("--", *script)]
+    with tempfile.TemporaryDirectory() as folder:
+        done = run(str(DUMPER), folder, "--several", *words[1:], dump=False, timeout=300)
+        assert done.status == 0, done.output
+        outputs = done.output.split(f"{MARK}\n{MARK}\n")
+        states = [json.loads(Path(folder, f"{index}.json").read_text()) for index in range(len(scripts))]
+    return {
+        name: Run(0, output, state)
+        for name, output, state in zip(scripts, outputs[: len(scripts)], states, strict=True)
+    }
 
 
 def records(

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from backprop_tui.debugger.explaining import explained
 from backprop_tui.debugger.launch import Program, launch
 from backprop_tui.debugger.wire import Hub, Message, Peer
+from backprop_tui.explain.explanation import Explanation
 from backprop_tui.explain.notices.errors import crash_record
 
 TIMEOUT = 120
@@ -26,12 +28,16 @@ class Traced:
     status: int = 0
     error: str | None = None
     """The traceback."""
+    explanations: list[tuple[str, Explanation]] = field(default_factory=list)
+    """(name of the operation, why one of its results is what it is), if they were asked for."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, message: Message) -> None:
         """One message of the script's process."""
         if message["type"] == "record":
             self.records.append(message["record"])
+            for explanation in explained(message.get("evidence")):
+                self.explanations.append((message["record"]["name"], explanation))
         elif message["type"] == "stop":
             self.status, self.error = message.get("exit_status") or 0, message.get("error")
             if message["reason"] == "crashed":
@@ -43,7 +49,8 @@ class Traced:
 class Tracing:
     """A process with torch in it, whose forks run scripts."""
 
-    def __init__(self) -> None:
+    def __init__(self, explain: bool = False) -> None:
+        self._explain = explain
         self._hub = Hub(self._hello)
         self._root: asyncio.Future[Peer] = asyncio.get_running_loop().create_future()
         self._running: dict[int, Traced] = {}
@@ -81,18 +88,19 @@ class Tracing:
         async with self._turns:
             self._count += 1
             traced = self._running[self._count] = Traced()
-            go = {"script": Program(script, arguments).script(), "changes": [], "go": {"record": True}}
+            go = {"record": True, "explain": self._explain}
+            wake = {"script": Program(script, arguments).script(), "changes": [], "go": go}
             trace = {"level": "operation", "values": 64}
-            root.send({"do": "wake", "token": self._count, "trace": trace, **go})
+            root.send({"do": "wake", "token": self._count, "trace": trace, **wake})
             await asyncio.wait_for(traced.ended.wait(), TIMEOUT)
         return traced
 
 
-def trace_all(scripts: Iterable[Sequence[str]]) -> list[Traced]:
-    """The records of each script; a script is its path and its arguments."""
+def trace_all(scripts: Iterable[Sequence[str]], explain: bool = False) -> list[Traced]:
+    """The records of each script, and their explanations; a script is its path and its arguments."""
 
     async def all_of_them() -> list[Traced]:
-        async with Tracing() as tracing:
+        async with Tracing(explain) as tracing:
             return await asyncio.gather(*(tracing.run(*words) for words in scripts))
 
     return asyncio.run(all_of_them())

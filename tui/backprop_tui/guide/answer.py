@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from backprop_tui.guide.expression import Quantity, WrongExpression, evaluate
+from backprop_tui.guide.expression import Numbers, Quantity, WrongExpression, evaluate
 from backprop_tui.guide.lesson import Ask
 from backprop_tui.guide.text import fill, number_text
 
@@ -17,6 +17,8 @@ _SLIP = 0.005
 """How near to the result of a slip an answer must be, as a part of it."""
 _NEAR = 0.1
 """How near to the right number an answer is close."""
+_SERIES = ("losses", "lrs", "printed")
+"""Names of what grows with the run and is averaged by nothing."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def judge(ask: Ask, given: str | None, known: Mapping[str, Any]) -> Verdict:
     right, why = right_answer(ask, known), fill(ask.why, known)
     shown = _shown(ask, right)
     if given is None:
-        return Verdict("skipped", f"It is {shown}.", why)
+        return Verdict("skipped", f"{'The answer:' if isinstance(right, int) else 'It is'} {shown}.", why)
     if isinstance(right, int):
         chosen = read_choice(ask, given)
         if chosen == right:
@@ -85,7 +87,7 @@ def read_number(text: str) -> float:
 
 def read_choice(ask: Ask, text: str) -> int:
     """Which choice a person typed, from 1. Raises ValueError."""
-    if text.strip().isdigit() and 1 <= int(text) <= len(ask.choices):
+    if text.strip().isdecimal() and 1 <= int(text) <= len(ask.choices):
         return int(text)
     raise ValueError(f"choose from 1 to {len(ask.choices)}, not {text.strip()!r}")
 
@@ -116,10 +118,32 @@ def factors(known: Mapping[str, Any]) -> dict[float, str]:
         found[1 / rate.value] = f"Multiply by the learning rate, {text}."
         found[rate.value] = f"The learning rate, {text}, does not belong in it."
         found[-1 / rate.value] = f"Multiply by the learning rate, {text}, and mind the sign."
-    for count in range(3, 101):
+    for count in sorted(sizes(known)):
         found.setdefault(float(count), f"{count} times as large: is there a mean over {count}?")
-        found.setdefault(1 / count, f"A {count}th of it: is there a sum over {count}?")
+        found.setdefault(1 / count, f"1/{count} of it: is there a sum over {count}?")
     return found
+
+
+def sizes(known: Mapping[str, Any]) -> set[int]:
+    """How many elements, rows or columns the tensors have, where there are three or more."""
+    return {size for name, value in known.items() if name not in _SERIES for size in _sizes(value)} - {1, 2}
+
+
+def _sizes(value: Any) -> set[int]:
+    if isinstance(value, Numbers):
+        return _sizes(value.values) | {_count(value.values)}
+    if isinstance(value, Mapping):
+        return {size for item in value.values() for size in _sizes(item)}
+    if isinstance(value, list):
+        return {len(value)} | {size for item in value for size in _sizes(item)}
+    return set()
+
+
+def _count(value: Any) -> int:
+    """The elements of nested lists."""
+    if isinstance(value, Numbers):
+        value = value.values
+    return sum(_count(item) for item in value) if isinstance(value, list) else int(value is not None)
 
 
 def _within(given: float, right: float, part: float) -> bool:

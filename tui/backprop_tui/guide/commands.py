@@ -33,15 +33,11 @@ def _mark(notebook: Notebook, lesson: Lesson) -> str:
 
 def problems_of(lesson: Lesson) -> list[str]:
     """What is wrong with a lesson when it is walked. Raises StartFailed."""
-    beats = told_by(lesson)
-    found = [
+    return [
         f"{lesson.guide.name} line {told.beat.line}, beat {told.number} “{told.beat.title}”: {problem}"
-        for told in beats
+        for told in told_by(lesson)
         for problem in told.problems
     ]
-    if not lesson.beats:
-        found.append(f"{lesson.guide.name} has no [[beat]]")
-    return found
 
 
 def markdown_of(lesson: Lesson) -> str:

@@ -28,12 +28,10 @@ class Numbers:
     values: Any
     dtype: str = "float64"
 
-    def at(self, index: tuple[Any, ...]) -> Numbers | Quantity | None:
+    def at(self, index: tuple[int, ...]) -> Numbers | Quantity | None:
         """One element, or a part along the leading dimensions."""
         found = self.values
         for number in index:
-            if isinstance(number, bool) or not isinstance(number, int):
-                raise WrongExpression("an index is a whole number")
             if not isinstance(found, list) or not -len(found) <= number < len(found):
                 raise WrongExpression(f"there is no element {list(index)}")
             found = found[number]
@@ -91,7 +89,7 @@ _OF_ONE: dict[str, Callable[[float], float]] = {
 }
 _OF_ALL: dict[str, Callable[[list[float]], float]] = {
     "sum": math.fsum,
-    "mean": lambda numbers: math.fsum(numbers) / len(numbers),
+    "mean": lambda numbers: math.fsum(numbers) / len(numbers) if numbers else math.nan,
     "min": min,
     "max": max,
     "len": lambda numbers: float(len(numbers)),
@@ -140,15 +138,16 @@ def part(text: str, known: Mapping[str, Any]) -> Any:
         return _Worker(known).work(parse(text))
     except WrongExpression as error:
         raise WrongExpression(f"“{text}”: {error}") from None
-    except ZeroDivisionError:
-        return Quantity(math.nan, exact=False)
+    except RecursionError:
+        raise WrongExpression("an expression is nested too deeply") from None
     except (ArithmeticError, ValueError, TypeError) as error:
         raise WrongExpression(f"“{text}”: {error}") from None
 
 
 def is_true(text: str, known: Mapping[str, Any]) -> bool:
-    """Whether an expression holds."""
-    return bool(evaluate(text, known).value)
+    """Whether an expression holds. What cannot be said, as of a division by 0, does not."""
+    value = evaluate(text, known).value
+    return bool(value) and not math.isnan(value)
 
 
 def quantity(value: Any, text: str) -> Quantity:
@@ -208,7 +207,7 @@ class _Worker:
     def _element(self, node: ast.Subscript) -> Any:
         whole = self.work(node.value)
         inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        index = tuple(int(self.single(item).value) for item in inside)
+        index = tuple(_index(self.single(item).value) for item in inside)
         if isinstance(whole, Numbers):
             return whole.at(index)
         if whole is None:
@@ -230,7 +229,10 @@ class _Worker:
         a, b = self.single(left), self.single(right)
         if kind is ast.Pow and abs(b.value) > _LARGEST_POWER:
             raise WrongExpression(f"a power is at most {_LARGEST_POWER}")
-        result = _OPERATORS[kind](a.value, b.value)
+        try:
+            result = _OPERATORS[kind](a.value, b.value)
+        except ZeroDivisionError:
+            result = math.nan
         if isinstance(result, complex):
             raise WrongExpression("a root of a negative number")
         return Quantity(float(result), _coarser(a, b), exact=False)
@@ -269,6 +271,12 @@ class _Worker:
         raise WrongExpression(f"there is no function {name}: there are {', '.join(FUNCTIONS)}")
 
 
+def _index(value: float) -> int:
+    if not value.is_integer():
+        raise WrongExpression("an index is a whole number")
+    return int(value)
+
+
 _PRECISION = {"bfloat16": 2**-8, "float16": 2**-11, "float32": 2**-24}
 
 
@@ -276,6 +284,8 @@ def same(a: Quantity, b: Quantity) -> bool:
     """Whether two numbers agree in the precision of the less precise one."""
     if a.value == b.value or (math.isnan(a.value) and math.isnan(b.value)):
         return True
+    if not (math.isfinite(a.value) and math.isfinite(b.value)):
+        return False
     coarse = _PRECISION.get(_coarser(a, b), 2**-52)
     return abs(a.value - b.value) <= 4 * coarse * max(abs(a.value), abs(b.value))
 

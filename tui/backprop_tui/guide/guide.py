@@ -68,6 +68,8 @@ class Guide:
         self.page = Page(lesson.title, 1, len(lesson.beats), "", "")
         self._kept: dict[int, dict[str, Any]] = {}
         self._verdicts: dict[int, Verdict] = {}
+        self._told: dict[int, tuple[str, str]] = {}
+        """Text and question of beats, with the numbers of where they are told."""
         self._moving = False
 
     @property
@@ -108,6 +110,9 @@ class Guide:
         beat = self.lesson.beats[number]
         if beat.ask is None and not beat.keep:
             return
+        if beat.ask is not None:
+            await self._go(number)
+            self._texts(await self._known())
         self.story.answered.add(number)
         await self._go(number)
         await self._keep()
@@ -204,9 +209,25 @@ class Guide:
         op = operation_of(self.story.place, view)
         return facts_at(view, op, await self.session.tensors(), kept, self.lesson.printed)
 
+    def _texts(self, known: dict[str, Any]) -> tuple[str, str]:
+        """Text and question of the present beat.
+
+        Their numbers are those of where the beat is told: an answer leads the run on from there, and
+        a reader who explores leads it anywhere.
+        """
+        beat, number = self._beat, self.story.beat
+        here = number not in self.story.answered and self.story.stands_at(self.session.view)
+        if not here and number in self._told:
+            return self._told[number]
+        texts = fill(beat.say, known), fill(beat.ask.question, known) if beat.ask is not None else ""
+        if here:
+            self._told[number] = texts
+        return texts
+
     async def rewrite(self) -> None:
         """Make the page of the present beat."""
         beat, known, number = self._beat, await self._known(), self.story.beat
+        text, question = self._texts(known)
         verdict = self._verdicts.get(number)
         ask = beat.ask
         self.page = Page(
@@ -214,8 +235,8 @@ class Guide:
             number=number + 1,
             of=len(self.lesson.beats),
             title=beat.title,
-            text=fill(beat.say, known),
-            question=fill(ask.question, known) if ask is not None else "",
+            text=text,
+            question=question,
             choices=ask.choices if ask is not None else (),
             verdict=verdict,
             away=not self.story.stands_at(self.session.view),

@@ -125,11 +125,9 @@ class Lesson:
         return max(number for number in range(index + 1) if number == 0 or self.beats[number].again)
 
     def changes_at(self, index: int) -> tuple[tuple[str, str], ...]:
-        """Changes that are in force at a beat: the switches of the beats before it in its chapter."""
-        found: dict[str, str] = {}
-        for beat in self.beats[self.chapter_of(index) : index]:
-            found.update(beat.switch)
-        return tuple(found.items())
+        """Changes that were made before a beat: the switches of the beats before it in its chapter."""
+        before = self.beats[self.chapter_of(index) : index]
+        return tuple(change for beat in before for change in beat.switch)
 
     def place_of(self, index: int) -> Place:
         """Where a beat is: its own place, or that of the last beat before it that has one."""

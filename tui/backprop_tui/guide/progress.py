@@ -74,9 +74,12 @@ class Notebook:
         with contextlib.suppress(OSError):
             self.file.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=self.file.parent, prefix=".progress")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(temporary, self.file)
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(text)
+                os.replace(temporary, self.file)
+            except OSError:
+                os.unlink(temporary)
 
 
 def _read(file: Path) -> dict[str, Progress]:
@@ -84,7 +87,7 @@ def _read(file: Path) -> dict[str, Progress]:
         if file.stat().st_size > _LARGEST:
             return {}
         data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     entries = data.items() if isinstance(data, dict) else ()
     return {name: _progress(entry) for name, entry in entries if isinstance(entry, dict)}
@@ -98,4 +101,5 @@ def _progress(entry: dict[str, Any]) -> Progress:
         if isinstance(answers, dict)
         else {}
     )
-    return Progress(beat if isinstance(beat, int) else 0, entry.get("done") is True, known)
+    whole = isinstance(beat, int) and not isinstance(beat, bool)
+    return Progress(max(0, beat) if whole else 0, entry.get("done") is True, known)

@@ -110,6 +110,8 @@ class _Reader:
         self.starts = [n for n, line in enumerate(self.lines, 1) if re.match(r"\s*\[\[\s*beat\s*\]\]", line)]
         self.beat = 0
         """The beat that is being read, from 1; 0: what stands before the first."""
+        self.asking = False
+        """Whether it is the question of the beat that is being read."""
         try:
             self.data: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -117,8 +119,9 @@ class _Reader:
 
     # messages
     def wrong(self, field: str, sentence: str) -> WrongGuide:
-        """The error for a field: ``guide.toml line 12, beat 3, “at”: ...``."""
-        place = f"{self.path.name} line {self._line(field)}"
+        """The error for a field: ``guide.toml line 12, beat 3, “at” ...``."""
+        missing = sentence.endswith("is missing")
+        place = f"{self.path.name} line {self._range()[0] if missing else self._line(field)}"
         if self.beat:
             place += f", beat {self.beat}"
         return WrongGuide(f"{place}, “{field}” {sentence}")
@@ -135,7 +138,11 @@ class _Reader:
     def _range(self) -> tuple[int, int]:
         starts = [1, *self.starts, len(self.lines) + 1]
         at = min(self.beat, len(starts) - 2)
-        return starts[at], starts[at + 1]
+        first, last = starts[at], starts[at + 1]
+        if self.asking:
+            question = re.compile(r"\s*\[\s*beat\s*\.\s*ask\s*\]")
+            first = next((n for n in range(first, last) if question.match(self.lines[n - 1])), first)
+        return first, last
 
     # values
     def text(self, data: Mapping[str, Any], key: str, field: str = "", default: str | None = None) -> str:
@@ -228,6 +235,8 @@ class _Reader:
     def _beats(self, found: Any) -> tuple[Beat, ...]:
         if not isinstance(found, list):
             raise self.wrong("beat", "is written [[beat]]")
+        if not found:
+            raise WrongGuide(f"{self.path.name} has no [[beat]]")
         beats = []
         for self.beat, data in enumerate(found, 1):
             beats.append(self._beat(self.table(data, "beat", "beat")))
@@ -243,6 +252,9 @@ class _Reader:
             self.expression(text, "keep")
         for text in check:
             self.expression(text, "check")
+        self.asking = "ask" in data
+        ask = self._ask(data["ask"]) if "ask" in data else None
+        self.asking = False
         again = data.get("again", False)
         if not isinstance(again, bool):
             raise self.wrong("again", "must be true or false")
@@ -251,7 +263,7 @@ class _Reader:
             say=self.told(data, "say"),
             at=self._place(data["at"], "at") if "at" in data else None,
             look=self._look(data["look"]) if "look" in data else None,
-            ask=self._ask(data["ask"]) if "ask" in data else None,
+            ask=ask,
             switch=self._switch(data),
             again=again,
             keep=keep,

@@ -30,7 +30,7 @@ class Story:
         self._met: dict[tuple[int, Place], Time] = {}
         """By chapter and place: the time of the stop, as it was when we stood there."""
         self._begun: dict[tuple[int, Place], Time] = {}
-        """By chapter and place: the time of the operation."""
+        """By chapter and place: the earliest time of a stop there."""
 
     @property
     def place(self) -> Place:
@@ -112,15 +112,21 @@ class Story:
 
 
 def _time_at(place: Place, view: View) -> Time | None:
-    """The time of the operation of a place, if the run has just come by it."""
+    """The earliest time of a stop at a place, if the run has just come by it."""
     assert view.stop is not None
     if place.when == "end" and view.status == "finished":
         return view.stop.time
     found = found_in(place, around(view)) if place.when in ("before", "after") else None
     if found is None:
         return None
-    complete = time_of(found) in {time_of(record) for record in view.records}
-    return time_of(found) if complete == (place.when == "after") else None
+    done = [time_of(record) for record in view.records]
+    if (time_of(found) in done) != (place.when == "after"):
+        return None
+    if place.when == "before":
+        return time_of(found)
+    # What is inside of it has been completed before it, and after the last of that the run stops.
+    landmark, operation = max(done[: done.index(time_of(found)) + 1])
+    return landmark, operation + 1
 
 
 def around(view: View) -> list[Record]:
@@ -140,7 +146,10 @@ def in_force(view: View) -> list[tuple[str, Any]]:
 
 
 def wanted(changes: Iterable[tuple[str, str]]) -> list[tuple[str, Any]]:
-    """A guide's changes in the form of `in_force`: of each kind the last, unless it is the script's own."""
+    """A guide's changes in the form of `in_force`: of each kind the last, unless it is the script's own.
+
+    Of values that are set, each one.
+    """
     last: dict[str, tuple[str, Any]] = {}
     for kind, text in changes:
         changed = change_of(kind, text)

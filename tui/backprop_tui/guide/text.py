@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from backprop_tui.explain.numbers import display, rounded, shortest, significant
 from backprop_tui.guide.expression import Numbers, Quantity, WrongExpression, part, quantity
 
 _HOLE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
-_FORMAT = re.compile(r"(?P<expression>.*?):(?P<spec>[+ ]?\.?\d*[feg%]?)\s*", re.DOTALL)
+_FORMAT = re.compile(r"(?P<expression>.*?):(?P<spec>[+ ]?\.?\d{0,2}[feg%]?)\s*", re.DOTALL)
 _CLAIM = re.compile(r"(?P<expression>.*[^=!<>\s])\s+=\s+(?P<claim>[-+−\d.e]+)\s*", re.DOTALL)
 _DIGITS = 6
 """Significant digits of a number that was worked out from several."""
@@ -94,11 +95,13 @@ def written(hole: Hole, known: Mapping[str, Any], strict: bool = False) -> str:
 
 
 def agrees(found: Quantity, claim: str) -> bool:
-    """Whether a number, rounded to the digits of a claim, is what is claimed."""
+    """Whether a number, rounded to the digits of a claim, is what is claimed. Raises WrongExpression."""
     try:
         claimed = Decimal(claim.replace("−", "-"))
     except InvalidOperation:
         raise WrongExpression(f"“{claim}” is not a number") from None
+    if not math.isfinite(found.value):
+        return False
     exponent = claimed.as_tuple().exponent
     half = Decimal((0, (5,), int(exponent) - 1)) if isinstance(exponent, int) else Decimal(0)
     slack = Decimal(abs(float(claimed)) * 2**-22) if found.dtype != "float64" else Decimal(0)

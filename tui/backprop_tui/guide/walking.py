@@ -104,6 +104,8 @@ def _unmet(checks: tuple[str, ...], known: dict[str, Any]) -> Iterator[str]:
 def _sides(check: str, known: dict[str, Any]) -> str:
     """What stands on both sides of a comparison that fails."""
     sides = re.split(r"\s(?:==|!=|<=?|>=?)\s", check)
+    if len(sides) < 2:
+        return ""
     try:
         return ": " + " and ".join(number_text(evaluate(side, known)) for side in sides)
     except WrongExpression:
@@ -164,7 +166,7 @@ def too_long(beat: Beat) -> Iterator[str]:
         lines += 1 + _lines(ask.question) + len(ask.choices)
         answer = 2 + _lines(ask.why)
         if answer > MOST_LINES:
-            yield f"“why” takes {answer - MOST_LINES} lines too many"
+            yield f"“why” takes {answer} lines, {MOST_LINES} of {WIDTH} columns are the most"
     if lines > MOST_LINES:
         yield f"the text takes {lines} lines, {MOST_LINES} of {WIDTH} columns are the most"
 

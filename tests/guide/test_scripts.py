@@ -1,0 +1,66 @@
+"""The scripts of the lessons: the same under plain Python, all explained, and no notice unannounced."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+
+import pytest
+
+from backprop_tui.explain.notices.table import TABLE
+from backprop_tui.explain.notices.watch import Watch
+from backprop_tui.guide.catalog import find, lessons
+from support.scripts import Run, bare, difference, several, traced
+from support.tracing import Traced, trace_all
+
+NAMES = [lesson.name for lesson in lessons()]
+
+alike = pytest.mark.xdist_group("lessons-alike")
+looked_into = pytest.mark.xdist_group("lessons-explained")
+
+
+@functools.cache
+def runs() -> tuple[dict[str, Run], dict[str, Run]]:
+    """Each script under plain Python and under `trace`."""
+    scripts = {lesson.name: [str(lesson.script)] for lesson in lessons()}
+    return several(bare, scripts), several(traced, scripts)
+
+
+@functools.cache
+def explained() -> dict[str, Traced]:
+    scripts = [[str(lesson.script)] for lesson in lessons()]
+    return dict(zip(NAMES, trace_all(scripts, explain=True), strict=True))
+
+
+@alike
+@pytest.mark.parametrize("name", NAMES)
+def test_it_does_the_same_under_plain_python(name: str) -> None:
+    expected, run = (found[name] for found in runs())
+
+    assert difference(expected, run) == ""
+    assert expected.output.strip(), "a script that prints nothing"
+
+
+@looked_into
+@pytest.mark.parametrize("name", NAMES)
+def test_every_number_of_it_is_explained_and_checked(name: str) -> None:
+    run = explained()[name]
+    verdicts = Counter(explanation.verdict for _, explanation in run.explanations)
+    unexplained = {
+        (operation, e.symbols, e.note) for operation, e in run.explanations if e.verdict in "✗?" and e.verdict
+    }
+
+    assert run.status == 0, run.error
+    assert unexplained == set()
+    assert verdicts["✓"] > 3
+
+
+@looked_into
+@pytest.mark.parametrize("name", NAMES)
+def test_only_the_notices_that_its_guide_announces_are_given(name: str) -> None:
+    watch = Watch()
+    given = {notice.id for record in explained()[name].records for notice in watch.see(record)}
+    about = set(find(name).about)
+
+    assert about <= set(TABLE), "a notice that there is not"
+    assert given <= about
