@@ -341,3 +341,23 @@ def test_what_a_composite_function_does_is_seen_as_kernels(tmp_path: Path) -> No
     # Stepping at another level must not change when anything happens.
     plain, _ = trace(str(script))
     assert [r["time"] for r in plain] == [r["time"] for r in records if r["level"] != "kernel"]
+
+
+LEAVES = """\
+import torch
+
+for start in (2.0, 3.0):
+    w = torch.tensor(start, requires_grad=True)
+    loss = w * w
+    loss.backward()
+"""
+
+
+def test_a_leaf_made_within_an_iteration_has_its_name_in_the_same_one(tmp_path: Path) -> None:
+    script = tmp_path / "leaves.py"
+    script.write_text(LEAVES)
+    records, _ = trace(str(script))
+
+    assert [record["tensor"] for record in of_kind(records, "accumulate")] == ["w", "w"]
+    made = [record for record in records if record.get("name") == "mul"]
+    assert [record["inputs"][0]["name"] for record in made] == ["w", "w"]
