@@ -68,6 +68,8 @@ class Guide:
         self.page = Page(lesson.title, 1, len(lesson.beats), "", "")
         self._kept: dict[int, dict[str, Any]] = {}
         self._verdicts: dict[int, Verdict] = {}
+        self._asked: dict[int, str] = {}
+        """By beat: its question with the numbers that the run had when it was asked."""
         self._moving = False
 
     @property
@@ -108,6 +110,9 @@ class Guide:
         beat = self.lesson.beats[number]
         if beat.ask is None and not beat.keep:
             return
+        if beat.ask is not None:
+            await self._go(number)
+            self._asked[number] = fill(beat.ask.question, await self._known())
         self.story.answered.add(number)
         await self._go(number)
         await self._keep()
@@ -209,13 +214,15 @@ class Guide:
         beat, known, number = self._beat, await self._known(), self.story.beat
         verdict = self._verdicts.get(number)
         ask = beat.ask
+        if ask is not None and number not in self._verdicts:
+            self._asked[number] = fill(ask.question, known)
         self.page = Page(
             lesson=self.lesson.title,
             number=number + 1,
             of=len(self.lesson.beats),
             title=beat.title,
             text=fill(beat.say, known),
-            question=fill(ask.question, known) if ask is not None else "",
+            question=self._asked[number] if ask is not None else "",
             choices=ask.choices if ask is not None else (),
             verdict=verdict,
             away=not self.story.stands_at(self.session.view),
