@@ -27,7 +27,8 @@ def test_an_unknown_name_is_told_with_the_close_and_the_valid_ones():
     with pytest.raises(catalog.UnknownLesson) as caught:
         catalog.find("updat")
 
-    assert str(caught.value) == "There is no lesson “updat”. Did you mean update? Lessons: update."
+    names = ", ".join(sorted(lesson.name for lesson in catalog.lessons()))
+    assert str(caught.value) == f"There is no lesson “updat”. Did you mean update? Lessons: {names}."
 
 
 def test_a_name_like_no_other_gets_no_guess():
