@@ -361,3 +361,49 @@ def test_what_a_composite_function_does_is_seen_as_kernels(tmp_path: Path) -> No
     # Stepping at another level must not change when anything happens.
     plain, _ = trace(str(script))
     assert [r["time"] for r in plain] == [r["time"] for r in records if r["level"] != "kernel"]
+
+
+LEAVES = """\
+import torch
+
+for start in (2.0, 3.0):
+    w = torch.tensor(start, requires_grad=True)
+    loss = w * w
+    loss.backward()
+"""
+
+
+def test_a_leaf_made_within_an_iteration_has_its_name_in_the_same_one(tmp_path: Path) -> None:
+    script = tmp_path / "leaves.py"
+    script.write_text(LEAVES)
+    records, _ = trace(str(script))
+
+    assert [record["tensor"] for record in of_kind(records, "accumulate")] == ["w", "w"]
+    made = [record for record in records if record.get("name") == "mul"]
+    assert [record["inputs"][0]["name"] for record in made] == ["w", "w"]
+
+
+VALLEY = """\
+import torch
+
+w = torch.tensor([-5.0, -2.0], requires_grad=True)
+optimizer = torch.optim.SGD([w], lr=0.4)
+for _ in range(2):
+    loss = w[0] ** 2 + 2 * w[1] ** 2
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+with torch.no_grad():
+    w[0] = 1.0
+"""
+
+
+def test_reading_an_element_of_a_parameter_is_no_update_of_it(tmp_path: Path) -> None:
+    script = tmp_path / "valley.py"
+    script.write_text(VALLEY)
+    records, _ = trace(str(script))
+
+    updates = [record["name"] for record in of_kind(records, "update")]
+    assert updates == ["SGD", "SGD", "__setitem__"]
+    read = [(record["iteration"], record["kind"]) for record in records if record["name"] == "__getitem__"]
+    assert read == [(1, "op")] * 2 + [(2, "op")] * 2

@@ -17,6 +17,7 @@ from backprop_tui.debuggee.frames import user_frame, written_by_user
 from backprop_tui.debuggee.gate import Gate
 from backprop_tui.debuggee.names import Names
 from backprop_tui.debuggee.op import Op
+from backprop_tui.debuggee.optable import changes_in_place
 from backprop_tui.debuggee.recorder import Recorder
 from backprop_tui.debuggee.witness import Witness
 from backprop_tui.protocol import KERNEL, OPERATION, PHASE, Record
@@ -295,14 +296,17 @@ class ModuleCall:
     arguments: Any
 
 
-_NO_TRAINING = frozenset({"data", "detach", "requires_grad_", "clone", "cpu", "to"})
+_NO_TRAINING = frozenset(
+    {"data", "detach", "clone", "cpu", "to"}
+    | {"__bool__", "__float__", "__int__", "__index__", "__complex__", "__array__"}
+)
 
 
 def _trains(level: str, name: str, inputs: Any) -> bool:
     """Whether an operation belongs to the training loop rather than to what prepares it."""
     if level is PHASE:
         return True
-    if name.endswith("_") or name in _NO_TRAINING or not torch.is_grad_enabled():
+    if changes_in_place(name) or name in _NO_TRAINING or not torch.is_grad_enabled():
         return False
     return any(tensor.requires_grad for tensor in tensors_in(inputs))
 

@@ -73,13 +73,24 @@ class Names:
         if known is not None and known[0]() is thing:
             return known[1]
         if id(thing) in self._missing:
-            return None
+            return self._named_since(thing)
         self._scan()
         known = self._known.get(id(thing))
         if known is not None and known[0]() is thing:
             return known[1]
         self._missing.add(id(thing))
         return None
+
+    def _named_since(self, thing: Any) -> str | None:
+        """The name of a leaf that has got its variable after it was looked for.
+
+        ``w = torch.tensor(...)`` asks for it first while there is a tensor, but no variable yet.
+        """
+        name = variable_name(thing) if isinstance(thing, torch.Tensor) else None
+        if name is not None:
+            self._missing.discard(id(thing))
+            self._remember(thing, name)
+        return name
 
     def _scan(self) -> None:
         """Name every module, parameter and buffer that the frames' variables lead to."""

@@ -13,7 +13,7 @@ from backprop_tui.debuggee.changes.loss import NAMES as SWAPPABLE
 from backprop_tui.debuggee.changes.wrapping import transparent
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.op import Op
-from backprop_tui.debuggee.optable import COMPOSITES, LOSSES, NAMES
+from backprop_tui.debuggee.optable import COMPOSITES, LOSSES, NAMES, changes_in_place
 from backprop_tui.protocol import KERNEL, OPERATION, PHASE
 
 Call = tuple[Any, Any, Any]
@@ -188,7 +188,7 @@ class Observer(private.FunctionMode):
             )
         if loss and not engine.in_loss:
             return engine.begin(PHASE, "loss", name, (args, kwargs))
-        if name.endswith("_"):  # __setitem__ and data.__set__ too
+        if changes_in_place(name):
             changed = self._in_place(name, args, kwargs)
             if changed is not None:
                 return changed

@@ -201,3 +201,8 @@ def _operator_name(name: str) -> str:
     if name[0] == "i" and name[1:] in _IN_PLACE:
         return _OPERATORS.get(name[1:], name[1:]) + "_"
     return _OPERATORS.get(name, name)
+
+
+def changes_in_place(name: str) -> bool:
+    """Whether a function's name says that it writes to its first argument: ``add_``, ``__setitem__``."""
+    return name.endswith("_") and (not name.endswith("__") or name in ("__setitem__", "data.__set__"))
