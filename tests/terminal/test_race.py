@@ -104,7 +104,8 @@ def test_an_interrupted_race_leaves_no_process(tmp_path: Path) -> None:
     with subprocess.Popen(
         command, env=environment(**{MARK: mark}), stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
     ) as process:
-        assert wait_for(lambda: len(marked(mark)) >= 6, 60)
+        # The program, the root, the script, its checkpoint, and one copy at least.
+        assert wait_for(lambda: len(marked(mark)) >= 5, 100)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
