@@ -385,6 +385,28 @@ def test_a_script_that_neither_forks_nor_repeats_itself_cannot_race(driver: Driv
     assert "\n" not in lanes[0].note
 
 
+def test_a_checkpoint_that_is_replaced_meanwhile_is_no_obstacle(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path))
+    driver.goto(3, 1)
+    found = driver.wait(prepared(driver, CHANGES[:4], 3))
+    processes = driver.session.run_of_script.processes
+    fork, dropped = processes.side, []
+
+    async def side(place: Any, *more: Any) -> None:
+        if len(dropped) < 2 and place.peer is not processes.root:  # as when a newer one says hello
+            dropped.append(place)
+            processes.drop(place)
+        await fork(place, *more)
+
+    processes.side = side  # type: ignore[method-assign]
+    try:
+        driver.wait(found.run())
+    finally:
+        processes.side = fork  # type: ignore[method-assign]
+    assert [lane.state for lane in found.lanes] == ["done"] * 5
+    assert dropped
+
+
 def test_at_most_as_many_run_at_a_time_as_there_are_cores(driver: Driver, tmp_path: Path) -> None:
     driver.load(training(tmp_path))
     found = driver.wait(prepared(driver, CHANGES[:6], 8))

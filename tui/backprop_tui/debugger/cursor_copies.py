@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.failure import CheckpointGone, Refused
 from backprop_tui.debugger.processes import Checkpoint
 from backprop_tui.debugger.run import Run
 from backprop_tui.debugger.side import Side, side_copy
@@ -14,6 +14,7 @@ from backprop_tui.debugger.timeline import START
 
 _HELLO = 2.0
 """Seconds within which a new checkpoint says hello."""
+_TRIES = 4
 
 
 class CursorCopies:
@@ -52,6 +53,19 @@ class CursorCopies:
     @contextlib.asynccontextmanager
     async def copy(self) -> AsyncIterator[Side]:
         """One copy at the cursor. Raises Refused, also if the script has come there with other numbers."""
+        async with contextlib.AsyncExitStack() as stack:
+            side = await self._enter(stack)
+            self._check(side, await side.stop())
+            yield side
+
+    async def _enter(self, stack: contextlib.AsyncExitStack) -> Side:
+        """A checkpoint may just then be replaced by one of the same time: try the other one."""
+        for _ in range(_TRIES - 1):
+            with contextlib.suppress(CheckpointGone):
+                return await stack.enter_async_context(self._copy())
+        return await stack.enter_async_context(self._copy())
+
+    def _copy(self) -> contextlib.AbstractAsyncContextManager[Side]:
         run = self.run
         assert run.stop is not None
         iteration, here = run.stop.iteration, self._here()
@@ -60,9 +74,7 @@ class CursorCopies:
         base = here or run.processes.nearest(run.history.starts.of(first) if first else START)
         observe: list[list[int | None]] = [[first, None]]
         go = {"time": list(run.cursor()), "observe": observe}
-        async with side_copy(run, base, go) as side:
-            self._check(side, await side.stop())
-            yield side
+        return side_copy(run, base, go)
 
     def _check(self, side: Side, stop: dict[str, object]) -> None:
         run = self.run

@@ -19,6 +19,10 @@ class Abandoned(Refused):
     """A question whose process was left before it answered: going back wakes another one."""
 
 
+class CheckpointGone(Refused):
+    """The checkpoint that a copy was to be made of has just been given up, perhaps for a newer one."""
+
+
 def explain_start(program: Program, status: int, log: str) -> str:
     """Why the debuggee's interpreter ended before it could say hello."""
     python = program.python or sys.executable

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from backprop_tui.debugger.conversation import Conversation
-from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.failure import CheckpointGone, Refused
 from backprop_tui.debugger.processes import Checkpoint
 from backprop_tui.debugger.run import Run
 from backprop_tui.debugger.wire import Message, Peer
@@ -121,7 +121,7 @@ async def side_copy(run: Run, base: Checkpoint, go: Message) -> AsyncIterator[Si
         await side.stop()
         yield side
     except ConnectionError:
-        raise Refused("the checkpoint to start from is gone: try again") from None
+        raise CheckpointGone("the checkpoint to start from is gone: try again") from None
     finally:
         for side in sides:
             side.close()
