@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from backprop_tui.debuggee import private
+from backprop_tui.debuggee import graph, private
 from backprop_tui.debuggee.changes.wrapping import transparent
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.observer import Observer, address_of
@@ -71,6 +71,8 @@ class Backward:
             run = self._plainly if unobserved else self._observed
             self._depth += 1
             try:
+                if unobserved and self._depth == 1:
+                    engine.conditions.backward_begins(t_outputs)
                 result = run(original, t_outputs, args, kwargs)
             finally:
                 self._depth -= 1
@@ -85,7 +87,7 @@ class Backward:
     def _remember_leaves(self, roots: Any) -> None:
         """What is done to them after this pass is an update, and may already be observed."""
         self.engine.quiet += 1
-        leaves = [node.variable for node in _reachable(roots) if type(node).__name__ == "AccumulateGrad"]
+        leaves = graph.leaves(roots)
         self.engine.quiet -= 1
         self.observer.leaves = {address_of(leaf): leaf for leaf in leaves}
 
@@ -95,6 +97,8 @@ class Backward:
         name = "backward" if kwargs.get("accumulate_grad") else "grad"
         op = engine.begin(PHASE if self._depth == 1 else OPERATION, "backward", name, list(t_outputs))
         args = self._changed(t_outputs, args, kwargs)  # which a stop before it may have decided
+        if self._depth == 1:
+            engine.conditions.backward_begins(t_outputs)
         hooks = Hooks(engine, engine.recording or engine.gate.armed, bool(args[1:2] != (False,)))
         hooks.install(t_outputs)
         op.leaves = hooks.leaves
@@ -190,7 +194,7 @@ class Hooks:
         engine = self.engine
         engine.quiet += 1
         try:
-            for node in _reachable(roots):
+            for node in graph.reachable(roots):
                 self._hook(node)
         finally:
             engine.quiet -= 1
@@ -244,21 +248,3 @@ class Hooks:
         self._handles.clear()
         self._removed = True
         self.leaves = []
-
-
-def _reachable(roots: Any) -> list[Any]:
-    """Every autograd node from the roots down, each once."""
-    # autograd itself will say that a root does not require a gradient
-    roots = [root for root in roots if not isinstance(root, torch.Tensor) or root.requires_grad]
-    stack = [root if not isinstance(root, torch.Tensor) else private.gradient_node(root) for root in roots]
-    stack = [getattr(node, "node", node) for node in stack]
-    seen: set[Any] = set()
-    found = []
-    while stack:
-        node = stack.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        found.append(node)
-        stack.extend(child for child, _ in node.next_functions)
-    return found

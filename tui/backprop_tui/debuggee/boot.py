@@ -79,6 +79,7 @@ class Debuggee:
         self.engine.quiet -= 1
         self.engine.has_optimizer = lambda: bool(self.registry.optimizers())
         self.engine.recorder.optimizers = self.registry.optimizers
+        self.engine.conditions.optimizers = self.registry.optimizers
         self.server.commands.update(self._commands())
         self.server.changes_made = lambda: self.alterations.made
         self.alterations.describe_next = self.server.describe_next

@@ -51,3 +51,20 @@ class Clock:
         self.digests.append((self.landmark, self.digest))
         if ends_iteration:
             self.over = True
+
+
+class Trend:
+    """How often in a row each loss has risen: counted always, so that it is known in every copy."""
+
+    __slots__ = ("_sites",)
+
+    def __init__(self) -> None:
+        self._sites: dict[str, tuple[float, int]] = {}
+        """The script's line to the last loss there and how often in a row it has risen."""
+
+    def add(self, site: str, loss: float) -> int:
+        """A backward pass was made from a loss. Returns how often in a row it has risen by now."""
+        last, rises = self._sites.get(site, (loss, 0))
+        rises = rises + 1 if loss > last else 0
+        self._sites[site] = loss, rises
+        return rises

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from backprop_tui.debuggee import private
-from backprop_tui.debuggee.clock import Clock
+from backprop_tui.debuggee.clock import Clock, Trend
+from backprop_tui.debuggee.conditions import Conditions
 from backprop_tui.debuggee.describe import scalar_of, tensors_in
 from backprop_tui.debuggee.frames import user_frame, written_by_user
 from backprop_tui.debuggee.gate import Gate
@@ -51,8 +53,10 @@ class Engine:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.gate = Gate()
         self.names = Names()
+        self.conditions = Conditions(self)
+        self.gate = Gate(self.conditions)
+        self.trend = Trend()
         self.recorder = Recorder(self.names)
         self.witness = Witness(self.recorder)
         self.curves = Curves()
@@ -85,10 +89,21 @@ class Engine:
         """Called before an outermost backward pass with its roots and the gradients given for them."""
         self.on_begin: Callable[[Op], None] | None = None
         """Called before the gate, while changes wait to be applied again."""
+        self.watch: Watching | None = None
+        """Told of every operation's beginning and end, if anything is watched."""
 
     def ours(self) -> bool:
         """Whether this is the script's main thread and not our own code."""
         return not self.quiet and threading.get_ident() == self.thread
+
+    @contextmanager
+    def quietly(self) -> Iterator[None]:
+        """Our own handling of tensors is none of the script's."""
+        self.quiet += 1
+        try:
+            yield
+        finally:
+            self.quiet -= 1
 
     # operations
     def begin(self, level: str, kind: str, name: str, inputs: Any = None, call: Any = None) -> Op:
@@ -114,6 +129,8 @@ class Engine:
             self._locate(op)
             if self.recording:
                 self._name_module(op, self.open[-1] if self.open else None)
+        if self.watch is not None:
+            self.watch.begins(op)
         if self.on_begin is not None:
             self.on_begin(op)
         if self.gate.armed:
@@ -187,6 +204,8 @@ class Engine:
         """An operation has run."""
         if self.open.pop() is not op:
             self._close(op)
+        if self.watch is not None:
+            self.watch.ends(op, results)
         if self.recording:
             self._record(op, results, None)
 
@@ -257,8 +276,11 @@ class Engine:
         site = self._site()
         ends = not self.has_optimizer()
         self.clock.pass_landmark(value, ends)
+        rises = self.trend.add(site, value)
         if value == value or roots:
             self.curves.losses.append([self.clock.landmark, self.clock.iteration, site, scalar_of(value)])
+        if self.conditions.armed:
+            self.conditions.backward_done(roots, value, rises)
         self._landmark_passed(ends)
 
     def _site(self) -> str:
@@ -277,6 +299,8 @@ class Engine:
         rate = rates[0] if rates and isinstance(rates[0], (int, float)) else 0.0
         self.clock.pass_landmark(float(rate), True)
         self.curves.rates.append([self.clock.landmark, self.clock.iteration, number, rates])
+        if self.conditions.armed:
+            self.conditions.step_done(optimizer)
         self._landmark_passed(True)
 
     def _landmark_passed(self, ends_iteration: bool) -> None:
@@ -286,6 +310,13 @@ class Engine:
         if now >= self.next_report:
             self.next_report = now + REPORT_EVERY
             self.on_report()
+
+
+class Watching(Protocol):
+    """Looks at something at every operation."""
+
+    def begins(self, op: Op) -> None: ...
+    def ends(self, op: Op, results: Any) -> None: ...
 
 
 @dataclass

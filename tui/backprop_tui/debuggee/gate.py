@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from backprop_tui.protocol import KERNEL
 
 if TYPE_CHECKING:
+    from backprop_tui.debuggee.conditions import Conditions
     from backprop_tui.debuggee.op import Op
-
-Place = tuple[str | None, int | None, int]
-"""(file, line, iteration)"""
 
 _NEAR = 64
 """Operations."""
@@ -31,10 +28,6 @@ class Until:
     time: tuple[int, int] | None = None
     position: tuple[int, int] | None = None
     """(iteration, number)"""
-    lines: frozenset[tuple[str, int]] = frozenset()
-    """(file, line) of breakpoints: stop at the first operation of a line."""
-    collect: bool = False
-    """Do not stop at `lines`; remember the times of the operations there."""
     iterations: int | None = None
     """End the run after so many iterations."""
     interrupted: bool = False
@@ -45,24 +38,23 @@ class Until:
 class Gate:
     """Asked before each operation whether it is the one to stop at."""
 
+    conditions: Conditions
     until: Until = field(default_factory=Until)
     armed: bool = False
     pause: bool = False
-    hits: list[list[int]] = field(default_factory=list)
-    """Times collected at `lines`."""
-    _places: list[Place] = field(default_factory=list)
-    """Of the last operation at each depth."""
     _ignored: int = 0
 
-    def arm(self, until: Until, here: Iterable[Op] = ()) -> None:
-        """Start a run. ``here``: the operations that are open, and the one before which we stand."""
+    def arm(self, until: Until) -> None:
+        """Start a run. Its breakpoints are armed by now."""
         self.until = until
-        self._places = [_place(op) for op in here]
         self.pause = False
         self._ignored = 0
-        self.hits = []
         self.armed = bool(
-            until.step or until.time or until.position or until.lines or until.iterations is not None
+            until.step
+            or until.time
+            or until.position
+            or until.iterations is not None
+            or self.conditions.armed
         )
 
     def heeds_pause(self, now: tuple[int, int]) -> bool:
@@ -84,7 +76,7 @@ class Gate:
             return "iterations"
         if until.step and self._steps_here(op):
             return "step"
-        if until.lines and self._hits_line(op):
+        if self.conditions.armed and self.conditions.begins(op):
             return "breakpoint"
         return "pause" if self.pause and op.level != KERNEL else None
 
@@ -109,28 +101,6 @@ class Gate:
             return False
         return self.until.max_depth is None or op.depth <= self.until.max_depth
 
-    def _hits_line(self, op: Op) -> bool:
-        """Whether control has just come to a line of `lines`.
-
-        Operations of one line in a row are one visit, also when it calls others in between
-        (``loss_fn(model(x))``) or when an operation inside belongs to the same line. In the next
-        iteration it is another one, so that a loop of one line is visited each time.
-        """
-        place = _place(op)
-        del self._places[op.depth + 1 :]
-        known = place in self._places
-        self._places[op.depth :] = [place]
-        if known or (op.file, op.line) not in self.until.lines:
-            return False
-        if self.until.collect:
-            self.hits.append(op.time)
-            return False
-        return True
-
-
-def _place(op: Op) -> Place:
-    return (op.file, op.line, op.iteration)
-
 
 def until_from(message: dict[str, Any]) -> Until:
     """Read the conditions of a ``go`` message."""
@@ -141,8 +111,6 @@ def until_from(message: dict[str, Any]) -> Until:
         kernels=bool(message.get("kernels")),
         time=(time[0], time[1]) if time else None,
         position=(position[0], position[1]) if position else None,
-        lines=frozenset((file, line) for file, line in message.get("lines", ())),
-        collect=bool(message.get("collect")),
         iterations=message.get("iterations"),
         interrupted=bool(message.get("interrupted")),
     )

@@ -29,6 +29,11 @@ FunctionMode = torch.overrides.TorchFunctionMode
 DisableTorchFunction = torch._C.DisableTorchFunction
 
 
+def norms(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    """The 2-norm of each of several tensors, in one call."""
+    return list(torch._foreach_norm(tensors)) if tensors else []
+
+
 def _unstack() -> list[Any]:
     """Take every mode off the stack; the outermost (last pushed) comes first."""
     return [_pop_mode() for _ in range(torch._C._len_torch_function_stack())]

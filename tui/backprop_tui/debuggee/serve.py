@@ -45,6 +45,8 @@ class Server:
         engine.on_stop = self.stop
         engine.on_report = self.report
         engine.on_iteration_end = self.iteration_ended
+        engine.conditions.halt = self.halt
+        engine.conditions.note = self.note
 
     # at a stop
     def stop(self, op: Op | None, reason: str, **more: Any) -> None:
@@ -66,6 +68,11 @@ class Server:
     def next_op(self) -> Op | None:
         """The operation that is about to run."""
         return self._op
+
+    def halt(self) -> None:
+        """Stop where no operation is observed, because of a breakpoint."""
+        with self.engine.quietly():
+            self.stop(None, "breakpoint")
 
     def describe_next(self) -> Any:
         """The operation that is about to run, described anew."""
@@ -92,7 +99,7 @@ class Server:
             "next": op.record if op is not None else None,
             "last": recorder.last,
             "open": [item.record or recorder.begun(item, False) for item in engine.open],
-            "hits": engine.gate.hits,
+            "hits": [hit.message() for hit in engine.conditions.hits],
             "observing": engine.observing,
             "frames": [
                 [frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name]
@@ -146,11 +153,12 @@ class Server:
         """Take in how to go on."""
         engine = self.engine
         here = [self._op] if self._stopped and self._op is not None else []
-        engine.gate.arm(until_from(message), engine.open + here)
+        engine.conditions.arm(message, engine.open + here)
+        engine.gate.arm(until_from(message))
         engine.recording = bool(message.get("record"))
         if not engine.recording:
             self._forget_last()
-        engine.locating = engine.recording or bool(message.get("lines"))
+        engine.locating = engine.recording or engine.conditions.locates
         engine.recorder.full_depth = message.get("full_depth", -1)
         self._ranges = [(first, last) for first, last in message.get("observe", [[0, None]])]
         self._checkpoint_at = frozenset(message.get("checkpoint_at", ()))

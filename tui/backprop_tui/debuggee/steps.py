@@ -13,6 +13,7 @@ from torch.optim import Optimizer, lr_scheduler
 from backprop_tui.debuggee import private
 from backprop_tui.debuggee.changes import Changes
 from backprop_tui.debuggee.changes.wrapping import transparent
+from backprop_tui.debuggee.checks import Scheduled
 from backprop_tui.debuggee.describe import tensors_in
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.frames import called_from
@@ -34,6 +35,12 @@ class Steps:
         self._stepping = 0
         self._scheduling = 0
         self._numbers: dict[int, int] = {}
+        self._rates: dict[int, list[Any]] = {}
+        """By id of an optimizer: its learning rates as last seen."""
+        self._steps: dict[int, int] = {}
+        """By id of an optimizer: how many steps it has begun."""
+        self._scheduled: dict[int, int] = {}
+        """By id of a scheduler: how many steps its optimizer had begun at its own last step."""
 
     def install(self) -> None:
         """Patch the classes."""
@@ -56,7 +63,9 @@ class Steps:
             self._stepping += 1
             try:
                 run = self._observed if engine.observing else self._unobserved
+                self._begins(args[0])
                 result, rates = run(original, args, kwargs)
+                self._rates[id(args[0])] = rates
             finally:
                 self._stepping -= 1
             engine.step_done(args[0], self._number(args[0]), rates)
@@ -65,6 +74,14 @@ class Steps:
 
         return step
 
+    def _begins(self, optimizer: Any) -> None:
+        """Look whether the script has set the rates that the step will use."""
+        conditions, rates = self.engine.conditions, rates_of(optimizer)
+        known = self._rates.get(id(optimizer), rates)
+        self._steps[id(optimizer)] = self._steps.get(id(optimizer), 0) + 1
+        if known != rates and conditions.armed:
+            conditions.scheduled(Scheduled(known, rates, "the script"))
+
     def _number(self, optimizer: Any) -> int:
         return self._numbers.setdefault(id(optimizer), len(self._numbers))
 
@@ -72,6 +89,7 @@ class Steps:
     def _unobserved(self, original: Any, args: Any, kwargs: Any) -> tuple[Any, list[Any]]:
         """The result of a step, and the learning rates that it used."""
         rates = rates_of(args[0])
+        self.engine.conditions.step_begins(args[0])
         args, kwargs = self._outside_step(args, kwargs)
         return original(*args, **kwargs), rates
 
@@ -84,6 +102,7 @@ class Steps:
             original = _step_of(type(optimizer))
             op.name = type(optimizer).__name__
         rates = rates_of(optimizer)
+        self.engine.conditions.step_begins(optimizer)
         updates = Updates(self.engine, optimizer)
         args, kwargs = self._outside_step(args, kwargs)
         outer, self.observer.updates = self.observer.updates, updates
@@ -158,13 +177,28 @@ class Steps:
                 return original(scheduler, *args, **kwargs)
             if changes.scheduler_off:
                 return None
+            optimizer = getattr(scheduler, "optimizer", None)
+            before = [] if optimizer is None else rates_of(optimizer)
             self._scheduling += 1
             try:
-                return self._schedule(original, scheduler, args, kwargs)
+                result = self._schedule(original, scheduler, args, kwargs)
             finally:
                 self._scheduling -= 1
+            if optimizer is not None:
+                self._stepped(scheduler, optimizer, before)
+            return result
 
         return step
+
+    def _stepped(self, scheduler: Any, optimizer: Any, before: list[Any]) -> None:
+        """A scheduler's step is complete."""
+        conditions = self.engine.conditions
+        rates = self._rates[id(optimizer)] = rates_of(optimizer)
+        steps = self._steps.get(id(optimizer), 0)
+        early = self._scheduled.get(id(scheduler), 0) == steps
+        self._scheduled[id(scheduler)] = steps
+        if conditions.armed:
+            conditions.scheduled(Scheduled(before, rates, type(scheduler).__name__, early))
 
     @transparent
     def _schedule(self, original: Any, scheduler: Any, args: Any, kwargs: Any) -> Any:
