@@ -121,8 +121,10 @@ class Alterations:
             change = self._pending.pop(0)
             self.engine.quiet += 1
             try:
-                self.make(change["kind"], change["value"])
+                chip, _ = self.make(change["kind"], change["value"])
                 self.observer.revise(op)
+                if self.engine.watch is not None:
+                    self.engine.watch.altered(op, chip)
             except Exception as error:  # a saved session may be of another script
                 self.observer.note(f"the change {change['kind']} could not be made again: {error}")
             finally:

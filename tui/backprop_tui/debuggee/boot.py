@@ -30,6 +30,7 @@ from backprop_tui.debuggee.probe import Probe
 from backprop_tui.debuggee.runner import Outcome, Program, run
 from backprop_tui.debuggee.serve import Server
 from backprop_tui.debuggee.steps import Steps
+from backprop_tui.debuggee.tracking import track
 from backprop_tui.protocol import KERNEL, Record
 
 PAUSE_SIGNAL = signal.SIGRTMIN + 5 if hasattr(signal, "SIGRTMIN") else signal.SIGUSR2
@@ -93,12 +94,14 @@ class Debuggee:
             "details": self._details,
             "tensors": self.inspection.tensors,
             "window": self.inspection.window,
+            "nonfinite": self.inspection.nonfinite,
             "change": self.alterations.change,
             "choices": self.alterations.choices,
             "plan": self.alterations.plan,
             "evidence": lambda message: self.engine.witness.latest,
             "obstacle": lambda message: checkpoint.obstacle(),
             **Comparison(self.inspection).commands(),
+            "track": lambda message: track(self.engine, self.registry.optimizers, message),
             **Probe(self.inspection, self.engine, self.checkpoints.channel.send).commands(),
         }
 

@@ -28,6 +28,8 @@ _OF_TORCH = frozenset({"node", "accumulate", "kernel"})
 """Kinds of operations that begin inside another one, without a line of the script's between."""
 REPORT_EVERY = 0.1
 """Seconds between two progress messages."""
+MOST_UNSENT = 10_000
+"""Completed operations that wait for the next message."""
 
 
 @dataclass
@@ -235,6 +237,8 @@ class Engine:
             else:
                 recorder.completed.append(record)
                 recorder.last = record
+                if len(recorder.completed) >= MOST_UNSENT:
+                    self.on_report()
         finally:
             self.quiet -= 1
 
@@ -317,6 +321,8 @@ class Watching(Protocol):
 
     def begins(self, op: Op) -> None: ...
     def ends(self, op: Op, results: Any) -> None: ...
+    def altered(self, op: Op, chip: str) -> None: ...
+    def report(self) -> Any: ...
 
 
 @dataclass

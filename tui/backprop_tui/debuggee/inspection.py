@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from backprop_tui.debuggee import finite
 from backprop_tui.debuggee.describe import describe, values_of
 from backprop_tui.debuggee.names import Names, tensor_variables
 from backprop_tui.debuggee.recorder import Recorder, rate_of
@@ -90,6 +91,22 @@ class Inspection:
             "shape": list(flat.shape),
             "dtype": str(tensor.dtype)[6:],
         }
+
+    def nonfinite(self, message: dict[str, Any]) -> list[str]:
+        """Parameters, gradients and optimizer state with an element that is NaN or infinite, and buffers
+        with one that is NaN: infinite ones, as in a mask, are meant."""
+        return [what for name, tensor in self._lasting() for what in self._bad_parts(name or "?", tensor)]
+
+    def _bad_parts(self, name: str, tensor: torch.Tensor) -> Iterator[str]:
+        bad = finite.badness(tensor)
+        if bad == finite.NAN or (bad is not None and tensor.requires_grad):
+            yield name
+        if tensor.is_leaf and tensor.grad is not None and finite.badness(tensor.grad) is not None:
+            yield f"{name}.grad"
+        for optimizer in self.optimizers():
+            for key, value in optimizer.state.get(tensor, {}).items():
+                if isinstance(value, torch.Tensor) and finite.badness(value) is not None:
+                    yield f"{key} of {name}"
 
     def find(self, name: str, attribute: str = "value") -> torch.Tensor | None:
         """A tensor by name; ``attribute`` is value, grad or state.NAME. Raises LookupError."""

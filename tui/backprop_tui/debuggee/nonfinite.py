@@ -40,6 +40,8 @@ class NonFinite:
         self._quietly = quietly
         self._found = found
         self._forward_only = what == "forward"
+        self._all = what == "operation"
+        """Also tell of what hands on numbers that no operation was seen to make."""
         self._before: dict[tuple[int, int], str | None] = {}
         """By time of an open operation: the badness of what it was to read."""
         self._last: list[int] = [-1, 0]
@@ -71,11 +73,19 @@ class NonFinite:
         with self._quietly(), private.DisableTorchFunction(), torch.no_grad():
             before = self._before.pop((op.landmark, op.index), None)
             after = self._worst(_written, op, results)
-        if after is None or not self._makes(op, before, after):
-            return
-        self._last = op.time
-        more = {"key": [*key, self._occurrences[key]], "iteration": op.iteration, "number": op.number}
-        self._found(op, f"{op.name} makes {_word(after)}", more)
+        more = {"key": [*key, self._occurrences[key]], "iteration": op.iteration}
+        if after is not None and self._makes(op, before, after):
+            self._last = op.time
+            self._found(op, f"{op.name} makes {_word(after)}", more | {"made": True})
+        elif self._all and before is not None and after is not None and self._last == [-1, 0]:
+            self._found(op, f"{op.name} reads {_word(before)}", more | {"made": False})
+
+    def altered(self, op: Op, chip: str) -> None:
+        """The user has changed something before an operation."""
+        self.begins(op)
+
+    def report(self) -> None:
+        """What was found was told."""
 
     @staticmethod
     def _worst(tensors: Callable[..., Iterator[torch.Tensor]], *arguments: Any) -> str | None:
@@ -89,7 +99,7 @@ class NonFinite:
             return False
         if op.name in _UNINITIALISED or self._last > op.time:
             return False
-        return after == finite.NAN and before is not None or finite.numbers_finite(_arguments(op))
+        return (after == finite.NAN and before is not None) or finite.numbers_finite(_arguments(op))
 
 
 def _word(bad: str) -> str:

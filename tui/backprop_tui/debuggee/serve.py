@@ -100,6 +100,7 @@ class Server:
             "last": recorder.last,
             "open": [item.record or recorder.begun(item, False) for item in engine.open],
             "hits": [hit.message() for hit in engine.conditions.hits],
+            "watched": None if engine.watch is None else engine.watch.report(),
             "observing": engine.observing,
             "frames": [
                 [frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name]
@@ -155,6 +156,8 @@ class Server:
         here = [self._op] if self._stopped and self._op is not None else []
         engine.conditions.arm(message, engine.open + here)
         engine.gate.arm(until_from(message))
+        if "track" in message:
+            self.commands["track"](message["track"])
         engine.recording = bool(message.get("record"))
         if not engine.recording:
             self._forget_last()

@@ -21,7 +21,7 @@ from backprop_tui.debugger.stops import stop_from
 from backprop_tui.debugger.timeline import START, Trail
 from backprop_tui.debugger.view import Stop
 from backprop_tui.debugger.wire import Message
-from backprop_tui.protocol import Time
+from backprop_tui.protocol import Record, Time
 
 EVERYTHING: list[list[int | None]] = [[0, None]]
 """Iterations to observe: all."""
@@ -33,8 +33,6 @@ _NUDGE_EVERY = 0.1
 _CLOSE = 5_000
 """Landmarks."""
 
-Lines = frozenset[tuple[str, int]]
-
 
 @dataclass(frozen=True)
 class Target:
@@ -45,6 +43,8 @@ class Target:
     number: int | None = None
     interrupted: bool = False
     """No operation comes at that time: a pause had to stop the script where it was."""
+    breaks: tuple[Message, ...] = ()
+    """Instead of the time: the first hit of these from that time on."""
 
     def comes_after(self, entry: Entry) -> bool:
         """Whether a change was made before we are there, or right there."""
@@ -54,6 +54,8 @@ class Target:
 
     def condition(self) -> Message:
         """As the debuggee wants it."""
+        if self.breaks and self.time is not None:
+            return {"breaks": list(self.breaks), "after": [self.time[0], self.time[1] - 1]}
         if self.time is not None:
             return {"time": list(self.time), "interrupted": self.interrupted}
         return {"position": [self.iteration, self.number]}
@@ -82,7 +84,10 @@ class Run:
         self.on_undone: Callable[[list[Entry]], None] = lambda entries: None
         self.processes.cursor = self.cursor
         self._arrival: asyncio.Future[Stop] | None = None
-        self._hits: list[Time] = []
+        self.hits: list[Message] = []
+        """What the last stop was for, if breakpoints were met."""
+        self.on_records: Callable[[list[Record], list[Record]], None] = lambda records, warnings: None
+        """Takes completed operations and warnings as they come."""
         self._told: set[str] = set()
         self._told_different = False
         """That a replay differs from what it replays was said, on the present way."""
@@ -223,39 +228,6 @@ class Run:
         target = Target(base.iteration, time=base.time)
         return await self.travel(base, target, max(base.iteration - 1, 0))
 
-    async def last_visit(self, lines: Lines) -> Time | None:
-        """The last operation before the cursor that begins a visit of one of the lines.
-
-        Searched from checkpoint to checkpoint backwards. The live process is lost on the way: the
-        caller must travel somewhere afterwards.
-        """
-        stop = self.stop
-        assert stop is not None
-        over = stop.reason in ("finished", "crashed")
-        goal = Target(0, time=NEVER if over else stop.time, interrupted=not over and stop.next is None)
-        before = stop.time if over else _just_before(stop.time)
-        while lines and before >= START:
-            base = self.processes.nearest(before)
-            visits = [visit for visit in await self._visits(base, goal, lines) if over or visit < stop.time]
-            if visits:
-                return visits[-1]
-            # A copy that stands before an operation is not asked about that one: its predecessor is.
-            goal = Target(0, time=(base.time[0], base.time[1] + 1))
-            before = _just_before(base.time)
-        return None
-
-    async def _visits(self, base: Checkpoint, goal: Target, lines: Lines) -> list[Time]:
-        go = {
-            **goal.condition(),
-            "observe": EVERYTHING,
-            "record": False,
-            "lines": [list(place) for place in lines],
-            "collect": True,
-        }
-        self.trail.reset(NEVER)
-        await self._wake(base, go, self.log.after(base.changes))
-        return self._hits
-
     # changes
     def undo(self, stays: Callable[[Entry], bool]) -> None:
         """The other changes are undone, and with them every state that knows of them."""
@@ -294,9 +266,11 @@ class Run:
             self.conversation.take(message)
             return
         different = self.history.take(message)
-        self.trail.add(message.get("records", ()))
-        self.trail.warn(message.get("warnings", ()))
+        records, warnings = message.get("records", []), message.get("warnings", [])
+        self.trail.add(records)
+        self.trail.warn(warnings)
         self.trail.thin()
+        self.on_records(records, warnings)
         for note in message.get("notes", ()):
             if note not in self._told:
                 self._told.add(note)
@@ -313,7 +287,7 @@ class Run:
     def _stopped(self, message: Message) -> None:
         stop = stop_from(message)
         self.details = message.get("details")
-        self._hits = [(landmark, operation) for landmark, operation in message.get("hits", ())]
+        self.hits = message.get("hits", [])
         if self._gap is not None:
             self.trail.reset_to(self._gap(stop))
             self._gap = None
@@ -335,9 +309,3 @@ class Run:
         self._arrive(replace(stop, reason="died", exit_status=status))
         if not waited_for:
             self.on_death()
-
-
-def _just_before(time: Time) -> Time:
-    """The last time that is earlier; before the start if there is none."""
-    landmark, operation = time
-    return (landmark, operation - 1) if operation else (landmark - 1, NEVER[0])

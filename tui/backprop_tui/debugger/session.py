@@ -17,7 +17,8 @@ from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.probing import Difference, Downhill, Probes
 from backprop_tui.debugger.race import Race
 from backprop_tui.debugger.run import EVERYTHING, NEVER, Target
-from backprop_tui.debugger.showing import ENDS, Showing, blank, details_of
+from backprop_tui.debugger.seeking import Seeking
+from backprop_tui.debugger.showing import ENDS, blank, details_of
 from backprop_tui.debugger.stops import window_from
 from backprop_tui.debugger.timeline import START, back_target, time_of
 from backprop_tui.debugger.view import Stop, View, Window
@@ -31,11 +32,8 @@ if TYPE_CHECKING:
 
 How = Literal["walk", "into", "over", "out"]
 
-_INTERRUPT_AFTER = 0.5
-"""Seconds until a debuggee that met no operation is stopped where it is."""
 
-
-class Session(Showing):
+class Session(Seeking):
     """Drives one debuggee and keeps the `View` of it."""
 
     def __init__(
@@ -43,8 +41,6 @@ class Session(Showing):
     ) -> None:
         """``details``: ask for parameters and settings at every stop (off in measurements)."""
         super().__init__(program, on_view, details)
-        self.breakpoints: set[tuple[str, int]] = set()
-        self._pausing = False
 
     # life
     async def start(self) -> None:
@@ -96,45 +92,6 @@ class Session(Showing):
             raise Refused("this is the first operation of the script")
         return await run.go_back(Target(target["iteration"], time=time_of(target)))
 
-    async def run(self, backwards: bool = False) -> None:
-        """Run at full speed until a breakpoint, a pause or the end; backwards: to the last breakpoint,
-        or to the beginning."""
-        self._ready()
-        lines = frozenset(self.breakpoints)
-        if backwards:
-            self._start(self._back_to(lines))
-            return
-        self._not_over()
-        full_speed = {"observe": [], "record": False}
-        self._start(self._to_breakpoint(lines) if lines else self.run_of_script.go(full_speed))
-
-    async def run_to_line(self, file: str, line: int, backwards: bool = False) -> None:
-        """Run to the next (last) operation of a line."""
-        self._ready()
-        lines = frozenset({(file, line), *self.breakpoints})
-        if backwards:
-            self._start(self._back_to(lines))
-            return
-        self._not_over()
-        self._start(self._to_breakpoint(lines))
-
-    async def _to_breakpoint(self, lines: frozenset[tuple[str, int]]) -> Stop:
-        """Observe without recording, which is quick, and record only the last iteration."""
-        stop = await self.run_of_script.go({"lines": _listed(lines), "record": False})
-        if stop.reason != "breakpoint" or not self.run_of_script.close_behind(stop):
-            return stop
-        here = Target(stop.iteration, time=stop.time)
-        return replace(await self.run_of_script.go_back(here, undo=False), reason="breakpoint")
-
-    async def _back_to(self, lines: frozenset[tuple[str, int]]) -> Stop:
-        run = self.run_of_script
-        visit = await run.last_visit(lines)
-        if visit is None:
-            return await run.go_back(Target(0, time=START))
-        # A scheduler's step comes after a landmark and still belongs to the iteration before it.
-        iteration = run.history.starts.of_landmark(max(visit[0] - 1, 0))
-        return await run.go_back(Target(iteration, time=visit))
-
     async def walk_until(self, wanted: Callable[[View], bool]) -> None:
         """Step until a view is wanted or the script ends; only the last stop is published."""
         stop = self._ready()
@@ -167,20 +124,6 @@ class Session(Showing):
         self._last_checkpoint, self._planned, self._chosen = 0.0, None, None
         self._publish(**blank(program))
         await self._alone(self.run_of_script.begin())
-
-    async def pause(self) -> None:
-        """Stop a running debuggee at its next operation, or where it is if none comes."""
-        if not self._busy:
-            raise Refused("nothing is running")
-        if self._pausing:
-            return
-        self._pausing = True
-        try:
-            while self.run_of_script.under_way is not None:
-                self.run_of_script.processes.signal_live()
-                await asyncio.wait([self.run_of_script.under_way], timeout=_INTERRUPT_AFTER)
-        finally:
-            self._pausing = False
 
     async def goto(self, iteration: int, number: int) -> None:
         """Go to an operation of an iteration, counted from 1 (iteration 0: before training)."""
@@ -315,15 +258,6 @@ class Session(Showing):
         """Every other tensor that a variable of the script leads to."""
         found: list[ParameterRow] = await self.run_of_script.conversation.ask("tensors")
         return found
-
-    def toggle_breakpoint(self, file: str, line: int) -> None:
-        """Set or clear a breakpoint."""
-        self.breakpoints ^= {(file, line)}
-        self._publish(breakpoints=frozenset(self.breakpoints))
-
-
-def _listed(lines: frozenset[tuple[str, int]]) -> list[list[Any]]:
-    return [list(place) for place in lines]
 
 
 def _step_message(how: How, stop: Stop) -> Message:

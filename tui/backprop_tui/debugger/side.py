@@ -34,6 +34,8 @@ class Side:
         """Completed operations, while it was told to record them."""
         self.on_progress: Callable[[], None] = lambda: None
         """Called whenever there are new points."""
+        self.on_told: Callable[[Message], None] = lambda message: None
+        """Takes what it says of itself, besides answers."""
         self._conversation = Conversation(self._send)
         self._arrival: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._arrival.add_done_callback(_retrieve)
@@ -83,6 +85,7 @@ class Side:
         self.rates += message.get("rates", ())
         self.digests += message.get("digests", ())
         self.operations += message.get("records", ())
+        self.on_told(message)
         if message["type"] == "stop" and not self._arrival.done():
             self._arrival.set_result(message)
         self.on_progress()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from backprop_tui.debugger.breakpoints import Breakpoint
 from backprop_tui.protocol import LossPoint, ParameterRow, RatePoint, Record
 
 if TYPE_CHECKING:  # numpy comes with it, and the first frame does without
@@ -157,7 +158,9 @@ class View:
     changes: tuple[Change, ...] = ()
     toggles: Toggles = field(default_factory=Toggles)
     breakpoints: frozenset[tuple[str, int]] = frozenset()
-    """(file, line)"""
+    """(file, line) of those on lines that are enabled."""
+    stops: tuple[Breakpoint, ...] = ()
+    """All breakpoints, in the order in which they were made."""
     iteration: int = 0
     """While running: the iteration last heard of; else that of the stop."""
     iteration_length: int | None = None

@@ -1,0 +1,100 @@
+"""Searches the past in copies of the script: the run itself stays where it is until the place is found."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from typing import Any
+
+from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.processes import PAUSE_SIGNAL, Checkpoint
+from backprop_tui.debugger.run import Run
+from backprop_tui.debugger.side import Side
+from backprop_tui.debugger.wire import Message
+from backprop_tui.protocol import Record
+
+_NUDGE_EVERY = 0.1
+"""Seconds."""
+Records = Callable[[list[Record], list[Record]], None]
+"""Takes completed operations, and warnings, as they come."""
+
+
+class Scout:
+    """One search. It sends out one copy after another, and can be called off."""
+
+    def __init__(self, run: Run, tell: Callable[[int], None] = lambda iteration: None) -> None:
+        """``tell`` is given the iteration that a copy has come to, some times a second."""
+        self.run = run
+        self._tell = tell
+        self._side: Side | None = None
+        self._off = False
+
+    def call_off(self) -> None:
+        """End the search: what waits for it gets Refused."""
+        self._off = True
+        if self._side is not None:
+            self._side.close()
+
+    async def send(self, base: Checkpoint, go: Message, records: Records | None = None) -> Message:
+        """Send a copy of a checkpoint out; answers what it says when it stops. It can be asked until the
+        next one is sent out. Raises Refused."""
+        self.done()
+        run = self.run
+        pending = run.log.after(base.changes)
+        go = {"record": False, **go, "observe": [*go.get("observe", []), *run.around(pending)]}
+        message = {"go": go, "changes": [entry.message() for entry in pending]}
+        sides: list[Side] = []
+        try:
+            await run.processes.side(base, message, lambda peer: sides.append(self._begin(peer, records)))
+        except ConnectionError:
+            raise Refused("the checkpoint to start from is gone: try again") from None
+        self._side = side = sides[0]
+        if self._off:
+            side.close()
+        try:
+            return await self._stop(side, bool(go.get("interrupted")))
+        except Refused:
+            raise (
+                Refused("called off: nothing has moved")
+                if self._off
+                else Refused("the copy that searched has ended: try again")
+            ) from None
+
+    def _begin(self, peer: Any, records: Records | None) -> Side:
+        side = Side(peer)
+
+        def told(message: Message) -> None:
+            if records is not None:
+                records(message.get("records", []), message.get("warnings", []))
+            if message["type"] == "progress":
+                self._tell(message["iteration"])
+
+        side.on_told = told
+        return side
+
+    async def _stop(self, side: Side, interrupted: bool) -> Message:
+        """Its stop; where no operation comes, it has to be stopped where it is."""
+        waiting = asyncio.ensure_future(side.stop())
+        while interrupted and not waiting.done():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(side.peer.pid, PAUSE_SIGNAL)
+            await asyncio.wait([waiting], timeout=_NUDGE_EVERY)
+        return await waiting
+
+    async def ask(self, do: str, **arguments: Any) -> Any:
+        """Ask the copy that was sent out last."""
+        assert self._side is not None
+        return await self._side.ask(do, **arguments)
+
+    async def go(self, **message: Any) -> Message:
+        """Let the copy that was sent out last go on to its next stop."""
+        assert self._side is not None
+        return await self._side.go(**message)
+
+    def done(self) -> None:
+        """The copy is not needed any more."""
+        if self._side is not None:
+            self._side.close()
+            self._side = None
