@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from backprop_tui.debugger.breakpoints import parse
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.futures import Future, parse_futures
 from backprop_tui.debugger.launch import Program
@@ -290,6 +291,27 @@ class FakeSession:
 
     async def tensors(self) -> list[ParameterRow]:
         return list(self.view.parameters)
+
+    def set_breakpoint(self, text: str, place: int | None = None, file: str = "") -> None:
+        points = list(self.view.stops)
+        points[len(points) if place is None else place : place and place + 1] = [parse(text, file)]
+        self.publish(replace(self.view, stops=tuple(points)))
+
+    def enable_breakpoint(self, place: int, on: bool) -> None:
+        points = list(self.view.stops)
+        points[place] = replace(points[place], enabled=on)
+        self.publish(replace(self.view, stops=tuple(points)))
+
+    def remove_breakpoint(self, place: int) -> None:
+        points = list(self.view.stops)
+        del points[place]
+        self.publish(replace(self.view, stops=tuple(points)))
+
+    async def who_wrote(self, name: str, attr: str, index: Sequence[int]) -> None:
+        self.asked.append(("who", name, attr, tuple(index)))
+
+    async def first_bad(self) -> None:
+        self.asked.append("first bad")
 
     def toggle_breakpoint(self, file: str, line: int) -> None:
         self.publish(replace(self.view, breakpoints=self.view.breakpoints ^ {(file, line)}))

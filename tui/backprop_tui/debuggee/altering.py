@@ -17,7 +17,7 @@ from backprop_tui.debuggee.changes.rates import set_hyperparameter, set_lr
 from backprop_tui.debuggee.changes.registry import Registry
 from backprop_tui.debuggee.changes.schedule import stepping
 from backprop_tui.debuggee.changes.seed import seed_generators
-from backprop_tui.debuggee.changes.value import set_value
+from backprop_tui.debuggee.changes.value import change_all, set_value
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.inspection import Inspection
 from backprop_tui.debuggee.observer import Observer
@@ -232,9 +232,13 @@ class Alterations:
             raise ChangeError(str(error)) from None
         if tensor is None:
             raise ChangeError(f"{value['name']} has no {value.get('attr')} now")
+        part = "" if value.get("attr", "value") == "value" else f".{value['attr']}"
+        for what in ("fill", "scale", "load"):
+            if what in value:
+                done = change_all(tensor, what, value[what])
+                return f"{value['name']}{part} {'= ' * (what == 'load')}{done}", ""
         result = set_value(tensor, value["index"], value["to"])
         where = f"[{','.join(map(str, value['index']))}]" if value["index"] else ""
-        part = "" if value.get("attr", "value") == "value" else f".{value['attr']}"
         return f"{value['name']}{part}{where} = {result}", ""
 
     def _seed(self, value: int) -> Answer:

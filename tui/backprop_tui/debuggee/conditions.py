@@ -161,6 +161,16 @@ class Conditions:
                 self._enter(hit)
         self._pending = []
 
+    def observed_no_more(self) -> None:
+        """An iteration has ended, and the operations that come are not observed: what was met at its last
+        landmark cannot wait for one."""
+        pending, self._pending = self._pending, []
+        for hit in pending:
+            hit.time = [hit.landmark, 0]
+            self._enter(hit)
+        if pending and self._due:
+            self.halt()
+
     # landmarks
     def backward_begins(self, roots: Any) -> None:
         """An outermost backward pass is about to run: some conditions ask what it adds to."""

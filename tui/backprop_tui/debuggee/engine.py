@@ -310,6 +310,8 @@ class Engine:
     def _landmark_passed(self, ends_iteration: bool) -> None:
         if ends_iteration and not self.in_function:
             self.on_iteration_end()
+            if not self.observing:
+                self.conditions.observed_no_more()
         now = perf_counter()
         if now >= self.next_report:
             self.next_report = now + REPORT_EVERY

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -242,6 +243,9 @@ _READERS: tuple[tuple[str, Callable[[re.Match[str]], Breakpoint]], ...] = (
 )
 
 
+_OFF = "off: "
+
+
 class Breakpoints:
     """Those of one session, in the order in which they were made."""
 
@@ -284,6 +288,17 @@ class Breakpoints:
             del self._points[at[0]]
         else:
             self._points.append(Breakpoint("line", (file, line)))
+
+    def saved(self) -> tuple[str, ...]:
+        """As text, each as it can be typed; `_OFF` before one that is switched off."""
+        return tuple(("" if point.enabled else _OFF) + point.text for point in self._points)
+
+    def restore(self, texts: Iterable[str]) -> None:
+        """Take the place of those that are there. What is no breakpoint is passed over."""
+        self._points = []
+        for text in texts:
+            with contextlib.suppress(Refused):
+                self._points.append(replace(parse(text.removeprefix(_OFF)), enabled=not text.startswith(_OFF)))
 
     @property
     def enabled(self) -> Sequence[Breakpoint]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from backprop_tui.debugger.printed import Printed
-from backprop_tui.debugger.timeline import Digests, Starts
+from backprop_tui.debugger.timeline import START, Digests, Starts
 from backprop_tui.debugger.view import Ghost, OutputChunk
 from backprop_tui.protocol import LossPoint, RatePoint, Time
 
@@ -72,6 +72,8 @@ class History:
     """Futures that were left, the last one first."""
     _losses: Points[LossPoint] = field(default_factory=lambda: Points[LossPoint]())
     _rates: Points[RatePoint] = field(default_factory=lambda: Points[RatePoint]())
+    furthest: tuple[Time, int] = (START, 0)
+    """The latest time that is known, and its iteration."""
     _now: int = 0
     """The landmark of the last message."""
 
@@ -100,6 +102,7 @@ class History:
             self.starts.enter(iteration, landmark)
         landmark, operation = message["time"]
         self._now = landmark
+        self.furthest = max(self.furthest, ((landmark, operation), message["iteration"]))
         for stream, mark in enumerate(message.get("output", ())):
             if mark is not None:
                 self.printed.read(stream, (landmark, operation), *mark)
@@ -114,6 +117,7 @@ class History:
 
         ``was``: the changes that were in force in the old one, whose curves become a ghost.
         """
+        self.furthest = min(self.furthest, (time, self.starts.of_landmark(time[0])))
         self.digests.cut(time[0])
         losses, rates = tuple(self._losses.cut(time[0])), tuple(self._rates.cut(time[0]))
         if losses or rates:

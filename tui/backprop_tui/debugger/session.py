@@ -174,18 +174,24 @@ class Session(Seeking):
             stop=stop,
             changes=self.run_of_script.log.chips(),
             ghosts=self.run_of_script.history.ghosts,
-            message=answer["message"],
+            future=None,
+            message=answer["message"] or self._lost(),
             **details_of(details),
         )
         self._plan_soon()
         self._checkpoint_here()
 
+    def _lost(self) -> str:
+        future = self.view.future
+        return (
+            f"what was known up to iteration {future:,} is forgotten: another future begins" if future else ""
+        )
+
     def saved(self) -> Saved:
         """All that it takes to come here again."""
         from backprop_tui.debugger.keeping import saved_from
 
-        lines = tuple(f"{file}:{line}" for file, line in sorted(self.breakpoints))
-        return saved_from(self.run_of_script, self._ready(), lines)
+        return saved_from(self.run_of_script, self._ready(), self.breakpoints.saved())
 
     async def resume(self, saved: Saved) -> None:
         """Run to where a saved session stood, and say whether it is the same run."""
@@ -194,10 +200,9 @@ class Session(Seeking):
         self._ready()
         run = self.run_of_script
         await self._alone(brought_back(run, saved))
-        places = (word.rpartition(":") for word in saved.breakpoints)
-        self.breakpoints = {(file, int(line)) for file, _, line in places if line.isdigit()}
-        message = verdict(run, saved, self._stop_of_view())
-        self._publish(breakpoints=frozenset(self.breakpoints), message=message)
+        self.breakpoints.restore(saved.breakpoints)
+        self._show_breakpoints()
+        self._publish(message=verdict(run, saved, self._stop_of_view()))
 
     def dismiss_ghosts(self) -> None:
         """Forget the curves of the futures that were left."""

@@ -119,6 +119,7 @@ class Showing:
         run = self.run_of_script
         details = details_of(run.details) if run.details is not None and stop.reason != "died" else {}
         length = run.trail.length_of(stop.iteration - 1) if stop.iteration > 1 else None
+        furthest = run.history.furthest
         if stop.reason == "finished" and stop.time == START:
             self._publish(message=NO_OPERATION)
         self._publish(
@@ -126,6 +127,7 @@ class Showing:
             stop=stop,
             iteration=stop.iteration,
             iteration_length=length,
+            future=furthest[1] if furthest[0] > stop.time else None,
             records=run.trail.recent(stop.iteration),
             losses=tuple(run.history.losses),
             rates=tuple(run.history.rates),

@@ -165,6 +165,8 @@ class View:
     """While running: the iteration last heard of; else that of the stop."""
     iteration_length: int | None = None
     """Operations in the last complete iteration that was observed."""
+    future: int | None = None
+    """The last iteration that is known, if more is known than where the run stands: a change forgets it."""
     message: str = ""
     """One sentence for the user: a refusal, a warning, what was undone."""
     explanations: tuple[Explanation, ...] = ()

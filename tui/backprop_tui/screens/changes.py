@@ -14,6 +14,7 @@ from backprop_tui.debugger.view import View
 from backprop_tui.explain.numbers import shortest
 
 if TYPE_CHECKING:
+    from backprop_tui.debugger.edits import Place
     from backprop_tui.panes.choice import Choice
     from backprop_tui.screens.ask import Accept
     from backprop_tui.screens.commands import CommandQueue
@@ -81,6 +82,21 @@ def not_editable(chosen: Choice | None) -> str:
     return "values and gradients can be set, not the optimizer's state: a changes what is shown"
 
 
+def future_lost(view: View) -> str:
+    """What a change here would forget; empty if nothing is known of the future."""
+    if view.future is None:
+        return ""
+    return f"The timeline is cut here: what is known up to iteration {view.future:,} will be forgotten."
+
+
+def _edited(place: Place | None) -> str:
+    if place is None:
+        return "Set something by its name"
+    grad = ".grad" if place.attribute == "grad" else ""
+    index = "" if place.index is None else f"[{','.join(map(str, place.index))}]"
+    return f"Set {place.name}{grad}{index} to"
+
+
 class ChangeActions(Screen[None]):
     """Actions of the main screen that change something or ask where to go."""
 
@@ -96,6 +112,10 @@ class ChangeActions(Screen[None]):
         from backprop_tui.screens.ask import Ask
 
         self.app.push_screen(Ask(title, accept, **options))
+
+    def _ask_change(self, title: str, accept: Accept, **options: Any) -> None:
+        """Ask for a change; if that would cut off a future that is known, say so first."""
+        self._ask(f"{title}\n{future_lost(self.view)}".strip(), accept, **options)
 
     def _change(self, kind: str, value: Any) -> None:
         self.commands.submit(f"{kind} {value}", partial(self.session.change, kind, value))
@@ -145,7 +165,7 @@ class ChangeActions(Screen[None]):
             await self.session.change("loss", read_loss(choice))
 
         choices = loss_choices(await self.session.choices("loss"))
-        self._ask("Loss function", use, choices=choices, editable=False)
+        self._ask_change("Loss function", use, choices=choices, editable=False)
 
     def action_optimizer(self) -> None:
         """Edit the optimizer as text."""
@@ -158,7 +178,7 @@ class ChangeActions(Screen[None]):
         choices = await self.session.choices("optimizer")
         name = self.view.toggles.optimizer or "SGD"
         present = next((choice for choice in choices if choice.startswith(f"{name}(")), f"{name}()")
-        self._ask("Optimizer, as you would write it in Python", use, value=present, choices=choices)
+        self._ask_change("Optimizer, as you would write it in Python", use, value=present, choices=choices)
 
     def action_rate(self) -> None:
         """Type a learning rate."""
@@ -168,26 +188,23 @@ class ChangeActions(Screen[None]):
 
         present = self.view.toggles.lr
         value = "" if present is None else shortest(present, "float64")
-        self._ask("Learning rate", use, value=value)
+        self._ask_change("Learning rate", use, value=value)
 
     def action_edit(self) -> None:
-        """Type a value for the chosen element."""
+        """Type a value for the chosen element, or an edit of anything by its name."""
+        from backprop_tui.debugger.edits import FORMS, Place, read_edit
+
         chosen = self.chosen_element()
-        if chosen is None or chosen.index is None or chosen.attribute not in EDITABLE:
+        if chosen is not None and chosen.attribute not in EDITABLE:
             self.say(not_editable(chosen))
             return
-        what = {"name": chosen.name, "attr": chosen.attribute, "index": list(chosen.index)}
+        place = None if chosen is None else Place(chosen.name, chosen.attribute, chosen.index)
 
         async def use(text: str) -> None:
-            try:
-                value = float(text)
-            except ValueError:
-                raise Refused(f"“{text}” is not a number.") from None
-            await self.session.change("set", {**what, "to": value})
+            names = [row["name"] or "" for row in [*self.view.parameters, *await self.session.tensors()]]
+            await self.session.change(*read_edit(text, place, names))
 
-        index = ",".join(map(str, chosen.index))
-        grad = ".grad" if chosen.attribute == "grad" else ""
-        self._ask(f"Set {chosen.name}{grad}[{index}] to", use)
+        self._ask_change(_edited(place), use, hint=f"{FORMS} · Enter takes it · Esc closes")
 
     def action_seed(self) -> None:
         """Type a seed."""

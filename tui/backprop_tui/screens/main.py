@@ -33,6 +33,7 @@ from backprop_tui.screens.commands import CommandQueue
 from backprop_tui.screens.footer import KeyLine
 from backprop_tui.screens.keeping import KeepingActions
 from backprop_tui.screens.racing import RaceActions
+from backprop_tui.screens.seeking import SeekingActions
 from backprop_tui.screens.session_like import How, SessionLike
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ BINDINGS: list[BindingType] = [
 ]
 
 
-class MainScreen(KeepingActions, RaceActions):
+class MainScreen(KeepingActions, RaceActions, SeekingActions):
     """Shows views and passes on commands; what can be commanded is in `actions.ACTIONS`."""
 
     BINDINGS = BINDINGS
@@ -340,6 +341,11 @@ class MainScreen(KeepingActions, RaceActions):
         """Pause at once: a command under way may be what has to be interrupted."""
         self.commands.clear()
         self.run_worker(self.commands.obey(self.session.pause), group="pause", exclusive=True)
+
+    @property
+    def program_file(self) -> str:
+        """The file in the program pane."""
+        return self.query_one(ProgramPane).file
 
     def action_breakpoint(self) -> None:
         """Set or remove a breakpoint at the line cursor."""

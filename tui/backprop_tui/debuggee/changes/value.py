@@ -1,4 +1,4 @@
-"""One element of a tensor, set by hand."""
+"""Values set by hand: one element of a tensor, or all of them."""
 
 from __future__ import annotations
 
@@ -31,6 +31,50 @@ def set_value(tensor: torch.Tensor, index: Sequence[int], to: Any) -> Any:
             return element.item()
     except RuntimeError as error:
         raise ChangeError(f"This element cannot be set: {str(error).splitlines()[0].rstrip('.')}.") from None
+
+
+def change_all(tensor: torch.Tensor, what: str, to: Any) -> str:
+    """Change every element: ``fill`` with a number, ``scale`` by a number, ``load`` nested lists of the
+    tensor's own shape. Answers what was done, in a few words. Written as `set_value` does."""
+    if tensor.layout != torch.strided:
+        raise ChangeError(f"Only elements of ordinary tensors can be set, and this one is {tensor.layout}.")
+    try:
+        with private.DisableTorchFunction(), torch.no_grad():
+            return _CHANGES[what](tensor.data, to)
+    except RuntimeError as error:
+        raise ChangeError(f"This tensor cannot be set: {str(error).splitlines()[0].rstrip('.')}.") from None
+
+
+def _fill(tensor: torch.Tensor, to: Any) -> str:
+    tensor.fill_(_value(tensor, to))
+    return f"fill {to}"
+
+
+def _scale(tensor: torch.Tensor, to: Any) -> str:
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        _value(tensor, to)
+    tensor.mul_(number(to))
+    return f"*{to}"
+
+
+def _load(tensor: torch.Tensor, to: Any) -> str:
+    values = torch.tensor(_numbers(tensor, to), dtype=tensor.dtype, device=tensor.device)
+    if values.shape != tensor.shape:
+        given, own = list(values.shape), list(tensor.shape)
+        raise ChangeError(f"A tensor of shape {own} needs lists of that shape, not of {given}.")
+    tensor.copy_(values)
+    return f"{to}" if tensor.numel() <= _SHOWN else f"{tensor.numel()} numbers"
+
+
+def _numbers(tensor: torch.Tensor, values: Any) -> Any:
+    if isinstance(values, list):
+        return [_numbers(tensor, item) for item in values]
+    return _value(tensor, values)
+
+
+_SHOWN = 4
+"""Numbers that are loaded are told, if there are no more."""
+_CHANGES = {"fill": _fill, "scale": _scale, "load": _load}
 
 
 def _position(tensor: torch.Tensor, index: Sequence[int]) -> tuple[int, ...]:
