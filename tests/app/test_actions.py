@@ -19,8 +19,9 @@ def test_upper_case_goes_backwards():
     calls = {key: action.call for action in ACTIONS for key in action.keys}
     upper = [key for key in calls if len(key) == 1 and key.isupper()]
 
-    assert sorted(upper) == ["C", "F", "N", "S", "T"]
-    for key in upper:
+    assert sorted(upper) == ["C", "F", "N", "S", "T", "W"]
+    assert calls.pop("W") == "who", "it only leads backwards: nothing ahead has been written"
+    for key in upper[:-1]:
         assert calls[key].endswith("True)")
         assert calls[key].partition("(")[0] == calls[key.lower()].partition("(")[0]
 

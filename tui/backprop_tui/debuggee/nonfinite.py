@@ -29,8 +29,8 @@ class NonFinite:
 
     An operation is found if a result holds NaN and nothing that it read did, or if a result is infinite
     and everything that it read was finite: ``inf − inf`` and the softmax of a row of −inf are found, what
-    hands infinities on is not. Infinity that was asked for, as in ``masked_fill(mask, -inf)``, is
-    not found. Of operations within each other the innermost is.
+    hands infinities on is not. Infinity that was asked for, as in ``masked_fill(mask, -inf)``, is not
+    found. Of operations within each other the innermost is.
     """
 
     def __init__(
@@ -41,7 +41,8 @@ class NonFinite:
         self._found = found
         self._forward_only = what == "forward"
         self._all = what == "operation"
-        """Also tell of what hands on numbers that no operation was seen to make."""
+        """Also tell, in each iteration, of the first operation that hands on NaN."""
+        self._told = False
         self._before: dict[tuple[int, int], str | None] = {}
         """By time of an open operation: the badness of what it was to read."""
         self._last: list[int] = [-1, 0]
@@ -55,6 +56,7 @@ class NonFinite:
         """An operation is about to run: an in-place one will overwrite what it reads."""
         if op.iteration != self._iteration:
             self._iteration = op.iteration
+            self._told = False
             self._occurrences.clear()
             self._before.clear()
         if op.level == "kernel":
@@ -77,8 +79,9 @@ class NonFinite:
         if after is not None and self._makes(op, before, after):
             self._last = op.time
             self._found(op, f"{op.name} makes {_word(after)}", more | {"made": True})
-        elif self._all and before is not None and after is not None and self._last == [-1, 0]:
-            self._found(op, f"{op.name} reads {_word(before)}", more | {"made": False})
+        elif self._all and before == after == finite.NAN and not self._told:
+            self._told = True
+            self._found(op, f"{op.name} reads NaN", more | {"made": False})
 
     def altered(self, op: Op, chip: str) -> None:
         """The user has changed something before an operation."""

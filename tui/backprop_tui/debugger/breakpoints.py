@@ -120,7 +120,10 @@ _COST_OF = {
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+    """``10``, ``0.5``, ``1e-6``"""
+    if math.isfinite(value) and value == int(value) and abs(value) < 1e15:
+        return str(int(value))
+    return re.sub(r"e([+-])0+", r"e\1", repr(value))
 
 
 def _of(words: str, name: str) -> str:

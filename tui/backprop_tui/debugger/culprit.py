@@ -137,10 +137,15 @@ async def _search(run: Run, scout: Scout, base: Checkpoint, goal: Target) -> Cul
     iteration = iteration or message["iteration"]
     first = max(iteration - 1, 0)
     begin = run.processes.nearest(starts.of(first) if first else START)
-    found = _chosen(await _makers(scout, begin, goal, first), iteration)
-    if found is None and message["hits"]:
-        found = _chosen(await _makers(scout, base, goal, 0), iteration)
-    return found
+    found = _fresh(await _makers(scout, begin, goal, first), iteration)
+    if found is not None or not message["hits"]:
+        return found
+    # It was made earlier, and carried on in something that is no parameter and no state.
+    for earlier in (base, run.processes.nearest(START)):
+        hits = await _makers(scout, earlier, goal, 0)
+        if any(hit["made"] for hit in hits):
+            break
+    return _rare(hits)
 
 
 async def _makers(scout: Scout, base: Checkpoint, goal: Target, first: int) -> list[Message]:
@@ -150,26 +155,34 @@ async def _makers(scout: Scout, base: Checkpoint, goal: Target, first: int) -> l
     return found
 
 
-def _chosen(found: list[Message], iteration: int) -> Culprit | None:
-    """The first of an iteration that did not do the same in an earlier one, after which all was well."""
+def _fresh(found: list[Message], iteration: int) -> Culprit | None:
+    """The first of an iteration that did not do the same in the one before, after which all was well.
+
+    None if there is none, or if the iteration was given NaN from before it.
+    """
+    usual = {_key(hit) for hit in found if hit["iteration"] < iteration}
+    fresh = [hit for hit in found if hit["iteration"] == iteration and _key(hit) not in usual]
+    return _first_bad(fresh[0]) if fresh and fresh[0]["made"] else None
+
+
+def _rare(found: list[Message]) -> Culprit | None:
+    """The first that did so in one iteration only; else the first at all."""
+    iterations: dict[tuple[Any, ...], set[int]] = {}
+    for hit in found:
+        iterations.setdefault(_key(hit), set()).add(hit["iteration"])
     made = [hit for hit in found if hit["made"]]
-    usual = {_key(hit) for hit in made if hit["iteration"] < iteration}
-    fresh = [hit for hit in made if hit["iteration"] == iteration and _key(hit) not in usual]
-    given = [hit for hit in found if hit["iteration"] == iteration]
-    for hits, why in ((fresh, "of finite numbers"), (made, "of finite numbers"), (given, "")):
+    for hits in ([hit for hit in made if len(iterations[_key(hit)]) == 1], made, found):
         if hits:
-            return _first_bad(hits[0], why)
+            return _first_bad(hits[0])
     return None
 
 
 def _key(hit: Message) -> tuple[Any, ...]:
-    return tuple(hit["key"])
+    return (*hit["key"], hit["made"])
 
 
-def _first_bad(hit: Message, why: str) -> Culprit:
+def _first_bad(hit: Message) -> Culprit:
     landmark, operation = hit["time"]
-    if hit["made"]:
-        sentence = f"first bad: the next operation, {hit['text']} {why}"
-    else:
-        sentence = f"first bad: the next operation, {hit['text']} that no operation of the script made"
+    why = "of finite numbers" if hit["made"] else "that no operation of the script has made"
+    sentence = f"first bad: the next operation, {hit['text']} {why}"
     return Culprit((landmark, operation), hit["iteration"], sentence)
