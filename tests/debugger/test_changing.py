@@ -521,3 +521,60 @@ def test_clearing_by_hand_can_be_switched_off_where_it_is_about_to_happen(
     driver.run()
 
     assert driver.printed == wanted
+
+
+def test_a_whole_tensor_is_filled_scaled_and_loaded(driver: Driver, script: Path) -> None:
+    driver.load(script)
+    driver.goto(2, 1)
+    before = driver.values("model.weight")
+    driver.change("set", {"name": "model.weight", "attr": "value", "scale": 0.5})
+    assert driver.values("model.weight") == [[item / 2 for item in row] for row in before]
+    driver.change("set", {"name": "model.bias", "attr": "value", "fill": -2.0})
+    assert set(driver.values("model.bias")) == {-2.0}
+    loaded = [[float(10 * i + j) for j, _ in enumerate(row)] for i, row in enumerate(before)]
+    driver.change("set", {"name": "model.weight", "attr": "value", "load": loaded})
+    assert driver.values("model.weight") == loaded
+    chips = [made.chip for made in driver.view.changes]
+    assert chips[:2] == ["model.weight *0.5", "model.bias fill -2.0"]
+    driver.step("over")
+    here = (driver.stop.iteration, driver.stop.number)
+    seen = results(driver)
+    driver.run()
+    driver.goto(*here)
+    assert results(driver) == seen, "replayed with the edits"
+    driver.goto(1, 1)
+    assert driver.view.changes == (), "undone by going back"
+
+
+def test_an_input_is_edited_where_it_is_read(driver: Driver, script: Path) -> None:
+    driver.load(script)
+    driver.goto(2, 2)
+    names = {row["name"] for row in driver.wait(driver.session.tensors())}
+    assert "x" in names
+    before = driver.wait(driver.session.window("x", "value", (0, 9), (0, 9))).values
+    driver.change("set", {"name": "x", "attr": "value", "scale": 3.0})
+    after = driver.wait(driver.session.window("x", "value", (0, 9), (0, 9))).values
+    assert after == [[pytest.approx(3 * item) for item in row] for row in before]
+
+
+def test_lists_of_another_shape_are_refused(driver: Driver, script: Path) -> None:
+    driver.load(script)
+    driver.goto(2, 1)
+    before = results(driver)
+    for value in ({"load": [1.0, 2.0, 3.0, 4.0, 5.0]}, {"fill": "much"}, {"scale": "x"}):
+        with pytest.raises(Refused):
+            driver.wait(driver.session.change("set", {"name": "model.weight", "attr": "value", **value}))
+    assert results(driver) == before
+
+
+def test_a_known_future_is_told_before_it_is_cut_off(driver: Driver, script: Path) -> None:
+    driver.load(script)
+    assert driver.view.future is None
+    driver.goto(5, 1)
+    driver.goto(3, 1)
+    assert driver.view.future == 5
+    driver.change("lr", 0.3)
+    assert driver.view.future is None
+    assert "What was known up to iteration 5 is forgotten." in driver.view.message
+    driver.goto(2, 1)
+    assert driver.view.future == 3

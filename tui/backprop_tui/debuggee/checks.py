@@ -129,15 +129,15 @@ def _begins(wanted: Wanted, op: Op, names: Names) -> str | None:
 # the end of a backward pass
 def _loss(wanted: Wanted, done: Pass, names: Names) -> str | None:
     if wanted.what == "rising":
-        return f"the loss is {done.loss:.6g}" if done.rises >= wanted.threshold else None
-    return f"the loss is {done.loss:.6g}" if _compare(wanted, done.loss) else None
+        return f"the loss is {_short(done.loss)}" if done.rises >= wanted.threshold else None
+    return f"the loss is {_short(done.loss)}" if _compare(wanted, done.loss) else None
 
 
 def _norm(wanted: Wanted, done: Pass, names: Names) -> str | None:
     if not done.gradients:
         return None
     norm = finite.norm(done.gradients)
-    return f"the norm of the gradient is {norm:.6g}" if _compare(wanted, norm) else None
+    return f"the norm of the gradient is {_short(norm)}" if _compare(wanted, norm) else None
 
 
 def _compare(wanted: Wanted, number: float) -> bool:
@@ -239,8 +239,11 @@ def _early(wanted: Wanted, done: Scheduled, names: Names) -> str | None:
     return f"{done.by}.step() came before the optimizer's step" if done.early else None
 
 
-def _short(rate: Any) -> str:
-    return f"{rate:.6g}" if isinstance(rate, float) else str(rate)
+def _short(number: Any) -> str:
+    """``0.001``, ``1e-5``"""
+    text = f"{number:.6g}" if isinstance(number, float) else str(number)
+    mantissa, e, exponent = text.partition("e")
+    return f"{mantissa}e{int(exponent)}" if e and exponent[-1].isdigit() else text
 
 
 # names

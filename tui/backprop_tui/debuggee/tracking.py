@@ -42,6 +42,8 @@ class Element:
         self._index = tuple(index)
         self.tensor: torch.Tensor | None = None
         """What the name leads to at present."""
+        self.dtype = "float64"
+        """Of the element when it was last there."""
 
     def look(self) -> str:
         """The element's value in words that are equal only if the values are, `NONE` or `ABSENT`."""
@@ -51,7 +53,10 @@ class Element:
             absent = self.tensor is None or self._attribute != "grad"
             return ABSENT if absent else NONE
         try:
-            return repr(dense(part)[self._index].tolist() if isinstance(part, torch.Tensor) else part)
+            if not isinstance(part, torch.Tensor):
+                return repr(part)
+            self.dtype = str(part.dtype)[6:]
+            return repr(dense(part)[self._index].tolist())
         except (IndexError, RuntimeError, NotImplementedError, TypeError):
             return ABSENT
 
@@ -200,6 +205,7 @@ class Tracker:
                 "before": before,
                 "after": value,
                 "change": change,
+                "dtype": self.element.dtype,
             }
 
     def _maker(self) -> Op | None:

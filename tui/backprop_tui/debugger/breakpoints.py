@@ -13,18 +13,18 @@ from typing import Any
 from backprop_tui.debugger.failure import Refused
 
 FULL_SPEED = "full speed"
-GRADIENTS = "full speed, reads the gradients"
-GRAPH = "full speed, walks the graph"
-COPIES = "full speed, copies the parameters"
+GRADIENTS = "reads gradients"
+GRAPH = "walks graph"
+COPIES = "copies parameters"
 OBSERVED = "observed"
 RECORDED = "recorded"
 COSTS = {
-    FULL_SPEED: "costs nothing that can be measured",
-    GRADIENTS: "each pass or step reads every gradient or parameter once",
-    GRAPH: "each backward pass walks its graph once more, about 1 µs a node",
-    COPIES: "each step copies and compares the parameters",
-    OBSERVED: "every operation is looked at: 1.2 to 5 times as slow, the more the smaller they are",
-    RECORDED: "every operation is taken down: 3 to 20 times as slow",
+    FULL_SPEED: "nothing that can be measured",
+    GRADIENTS: "each, or each parameter, once an iteration",
+    COPIES: "at each step, and compares them",
+    GRAPH: "of each backward pass, about 1 µs a node",
+    OBSERVED: "every operation, 1.2 to 5 times as slow",
+    RECORDED: "every operation, 3 to 20 times as slow",
 }
 """What it costs to look for a breakpoint while running, in words."""
 
@@ -39,28 +39,30 @@ class Form:
 
 
 FORMS: tuple[Form, ...] = (
-    Form("loss > 10", "a backward pass begins from a loss above (or below, <) a number", FULL_SPEED),
+    Form("loss > 10", "backward from a loss above (<: below)", FULL_SPEED),
     Form("loss rising 5", "the loss has risen 5 times in a row", FULL_SPEED),
-    Form("non-finite", "a loss, a gradient or a parameter is NaN or infinite", GRADIENTS),
     Form("non-finite loss", "the loss is NaN or infinite", FULL_SPEED),
-    Form("non-finite gradient", "a gradient is, after a backward pass", GRADIENTS),
-    Form("non-finite parameter", "a parameter is, after a step", GRADIENTS),
-    Form("non-finite forward", "an operation makes NaN or infinity out of finite numbers", OBSERVED),
-    Form("grad norm > 100", "the norm of all gradients together is above (or below, <)", GRADIENTS),
-    Form("grad None", "a step meets a gradient that is None (grad None of PARAMETER)", FULL_SPEED),
-    Form("grad zero", "a step meets a gradient that is 0 everywhere (of PARAMETER)", GRADIENTS),
-    Form("unchanged parameter", "a step leaves a parameter as it was (unchanged PARAMETER)", COPIES),
-    Form("changed parameter", "a step changes a parameter (changed PARAMETER)", COPIES),
-    Form("frozen changed", "a step changes a parameter that requires no gradient", COPIES),
-    Form("no optimizer", "a parameter gets a gradient and is in no optimizer", GRAPH),
-    Form("backward twice", "a backward pass adds to gradients that were not cleared", GRAPH),
-    Form("scheduler first", "scheduler.step() comes before the optimizer's step", FULL_SPEED),
-    Form("lr changed", "a scheduler or the script changes the learning rate", FULL_SPEED),
+    Form("grad None", "a step meets a gradient that is None", FULL_SPEED),
+    Form("scheduler first", "scheduler.step() before optimizer.step()", FULL_SPEED),
+    Form("lr changed", "the learning rate is another one", FULL_SPEED),
     Form("iteration 50", "an iteration begins", FULL_SPEED),
-    Form("op relu", "an operation of this name or kind is next (op *Backward0, op step)", OBSERVED),
-    Form("update of linear1.weight", "the update of a parameter is next", OBSERVED),
-    Form("line 16", "control comes to a line (line FILE:16), as b does", OBSERVED),
-    Form("notice stale-gradient", "a notice of this name is given", RECORDED),
+    Form("non-finite", "a loss, gradient or parameter is NaN or inf", GRADIENTS),
+    Form("non-finite gradient", "only a gradient", GRADIENTS),
+    Form("non-finite parameter", "only a parameter, after a step", GRADIENTS),
+    Form("grad norm > 100", "norm of all gradients above (<: below)", GRADIENTS),
+    Form("grad zero", "a step meets a gradient that is all 0", GRADIENTS),
+    Form("grad zero of fc.bias", "of this one (grad None of … too)", GRADIENTS),
+    Form("unchanged parameter", "a step leaves a parameter as it was", COPIES),
+    Form("unchanged fc.bias", "it leaves this one (fc.*, …) as it was", COPIES),
+    Form("changed fc.bias", "a step changes this one", COPIES),
+    Form("frozen changed", "… one that requires no gradient", COPIES),
+    Form("no optimizer", "a parameter with a gradient is in none", GRAPH),
+    Form("backward twice", "backward adds to gradients not cleared", GRAPH),
+    Form("op relu", "an operation is next (*Backward0, step)", OBSERVED),
+    Form("update of fc.weight", "the update of a parameter is next", OBSERVED),
+    Form("non-finite forward", "an operation makes NaN or inf", OBSERVED),
+    Form("line 16", "control comes to a line (line FILE:16)", OBSERVED),
+    Form("notice stale-gradient", "a notice is given, by its name", RECORDED),
 )
 """Everything that can be typed. ``*`` and ``?`` stand for parts of a name; `` x3`` at the end: the third
 time."""

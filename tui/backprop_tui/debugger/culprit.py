@@ -68,13 +68,24 @@ def _writer(what: str, found: Message) -> Culprit:
     by = found["name"] if not found["change"] else f"your change {found['change']}"
     if found["kind"] == "update":
         by = f"the update by {found['name']}"
+    before, after = (_shown(found[when], found["dtype"]) for when in ("before", "after"))
     if found["before"] == "absent":
-        sentence = f"{what} was made by {by}: {found['after']}"
+        sentence = f"{what} was made by {by}: {after}"
     elif found["change"]:
-        sentence = f"{what}: {found['before']} → {found['after']} was {by}"
+        sentence = f"{what}: {before} → {after} was {by}"
     else:
-        sentence = f"{what}: {found['before']} → {found['after']} is what the next operation, {by}, does"
+        sentence = f"{what}: {before} → {after} is what the next operation, {by}, does"
     return Culprit((landmark, operation), found["iteration"], sentence)
+
+
+def _shown(value: str, dtype: str) -> str:
+    """As many digits as its dtype can tell apart."""
+    from backprop_tui.explain.numbers import shortest
+
+    try:
+        return shortest(float(value), dtype)
+    except (ValueError, KeyError):
+        return value
 
 
 # first bad

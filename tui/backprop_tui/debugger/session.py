@@ -175,7 +175,7 @@ class Session(Seeking):
             changes=self.run_of_script.log.chips(),
             ghosts=self.run_of_script.history.ghosts,
             future=None,
-            message=answer["message"] or self._lost(),
+            message=" ".join(sentence for sentence in (answer["message"], self._lost()) if sentence),
             **details_of(details),
         )
         self._plan_soon()

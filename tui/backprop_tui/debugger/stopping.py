@@ -35,7 +35,9 @@ class Hit:
     @property
     def sentence(self) -> str:
         """For the message line."""
-        return f"{self.point.text}: {self.text}" if self.text else ""
+        if self.point.kind == "line":
+            return ""
+        return f"{self.point.text}: {self.text}" if self.text else self.point.text
 
     def target(self, run: Run) -> Target:
         """Where that is."""

@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from backprop_tui.debugger.breakpoints import Breakpoint
 from backprop_tui.debugger.failure import Refused
-from backprop_tui.panes.drawing.stops import cost_lines, form_lines, stop_lines
+from backprop_tui.panes.drawing.stops import form_lines, stop_lines
 
 
 class StopsOf(Protocol):
@@ -54,27 +54,23 @@ class StopsScreen(ModalScreen[None]):
             yield Label("", id="stops-error", markup=False)
             yield OptionList(id="stops-list", markup=False)
             yield Label("↓ Enter edits · space on or off · d removes", id="stops-hint", markup=False)
-            yield OptionList(
-                *(Option(line, id=written) for written, line in form_lines()),
-                *(Option(line, disabled=True) for line in ("", *cost_lines())),
-                id="stops-forms",
-                markup=False,
-            )
+            forms = (Option(line, id=written, disabled=written is None) for written, line in form_lines())
+            yield OptionList(*forms, id="stops-forms", markup=False)
 
     def on_mount(self) -> None:
         """Typing goes to the line."""
         self._refresh()
         self.query_one(Input).focus()
 
-    def _refresh(self, at: int | None = None) -> None:
+    def _refresh(self, at: int = 0) -> None:
         entries = self._entries
         entries.clear_options()
         entries.add_options(stop_lines(self._stops()))
         for part in (entries, self.query_one("#stops-hint")):
             part.display = bool(entries.option_count)
-        if at is not None and entries.option_count:
+        if entries.option_count:
             entries.highlighted = min(at, entries.option_count - 1)
-        elif not entries.option_count:
+        else:
             self.query_one(Input).focus()
 
     @property
@@ -98,7 +94,8 @@ class StopsScreen(ModalScreen[None]):
         try:
             self._session.set_breakpoint(event.value, self._editing, self._file)
         except Refused as refusal:
-            self._say(f"✗ {refusal}")
+            sentence, listed, _ = str(refusal).partition("; there are: loss")
+            self._say(f"✗ {sentence}{'; the forms are below' if listed else ''}")
             return
         self._editing = None
         event.input.value = ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from backprop_tui.debugger.breakpoints import COSTS, FORMS, Breakpoint
 
 ON, OFF = "●", "○"
-_WIDTH = 30
+_WIDTH = 27
 """Columns of what can be typed."""
 
 
@@ -24,11 +24,12 @@ def _short(point: Breakpoint) -> str:
     return point.text.replace(point.what[0], Path(point.what[0]).name, 1)
 
 
-def form_lines() -> list[tuple[str, str]]:
-    """(what to type, the line that shows it with its meaning and cost)"""
-    return [(form.written, f"{form.written:<{_WIDTH}} {form.meaning} · {form.cost}") for form in FORMS]
-
-
-def cost_lines() -> list[str]:
-    """What the words for costs mean."""
-    return [f"{cost}: {meaning}" for cost, meaning in COSTS.items()]
+def form_lines() -> list[tuple[str | None, str]]:
+    """(what to type, the line that shows it with its meaning), under headings, which have nothing to type:
+    what looking for them costs while running."""
+    lines: list[tuple[str | None, str]] = []
+    for cost, meaning in COSTS.items():
+        lines.append((None, f"{cost}: {meaning}"))
+        forms = (form for form in FORMS if form.cost == cost)
+        lines += [(form.written, f"  {form.written:<{_WIDTH - 2}}{form.meaning}") for form in forms]
+    return [*lines, (None, "at the end of any: x3, the third time · * in a name: anything")]
