@@ -104,4 +104,4 @@ def test_every_form_has_a_line_that_fits_into_80_columns():
 def test_a_breakpoint_is_listed_with_its_cost_and_without_folders():
     lines = stop_lines([parse("line /very/long/path/train.py:16"), replace(parse("loss > 1"), enabled=False)])
 
-    assert lines == ["● line train.py:16            observed", "○ loss > 1                   full speed"]
+    assert lines == [f"● {'line train.py:16':<27} observed", f"○ {'loss > 1':<27} full speed"]

@@ -294,7 +294,8 @@ class FakeSession:
 
     def set_breakpoint(self, text: str, place: int | None = None, file: str = "") -> None:
         points = list(self.view.stops)
-        points[len(points) if place is None else place : place and place + 1] = [parse(text, file)]
+        at = len(points) if place is None else place
+        points[at : at + 1] = [parse(text, file)]
         self.publish(replace(self.view, stops=tuple(points)))
 
     def enable_breakpoint(self, place: int, on: bool) -> None:

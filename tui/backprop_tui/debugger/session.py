@@ -183,9 +183,7 @@ class Session(Seeking):
 
     def _lost(self) -> str:
         future = self.view.future
-        return (
-            f"what was known up to iteration {future:,} is forgotten: another future begins" if future else ""
-        )
+        return "" if future is None else f"What was known up to iteration {future:,} is forgotten."
 
     def saved(self) -> Saved:
         """All that it takes to come here again."""
