@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.actions import ACTIONS, GROUPS
+from backprop_tui.debugger.breakpoints import FORMS
 from backprop_tui.debugger.options import LOSSES
 from backprop_tui.guide.catalog import lessons
 from support.scripts import backprop_tui, records
@@ -31,6 +32,12 @@ def key_table() -> str:
 
 def test_the_table_of_keys_is_that_of_the_program() -> None:
     assert key_table() in section("Keys")
+
+
+def test_every_kind_of_breakpoint_is_documented_with_its_cost() -> None:
+    text = section("Breakpoints, and back to the cause")
+
+    assert not [form for form in FORMS if f"| `{form.written}` | {form.meaning} | {form.cost} |" not in text]
 
 
 def test_every_option_of_trace_is_documented_and_no_other() -> None:

@@ -18,7 +18,7 @@ def listed(app):
 
 async def test_breakpoints_are_typed_edited_switched_off_and_removed():
     async with running() as (app, pilot, session):
-        await pilot.press("k")
+        await pilot.press("B")
         line = app.screen.query_one("#stops-line", Input)
         for text in ("loss > 10", "lr changed"):
             line.value = text
@@ -34,12 +34,12 @@ async def test_breakpoints_are_typed_edited_switched_off_and_removed():
         assert [point.text for point in session.view.stops] == ["loss > 20 x2", "lr changed"]
         await pilot.press("tab", "d", "d", "escape")
         assert session.view.stops == ()
-        assert app.screen.query("#stops-list") == []
+        assert not app.screen.query("#stops-list")
 
 
 async def test_what_is_no_breakpoint_stays_in_the_line_with_a_sentence():
     async with running() as (app, pilot, session):
-        await pilot.press("k", "x", "enter")
+        await pilot.press("B", "x", "enter")
         assert "“x” is no breakpoint; the forms are below" in str(
             app.screen.query_one("#stops-error", Label).render()
         )
@@ -49,13 +49,13 @@ async def test_what_is_no_breakpoint_stays_in_the_line_with_a_sentence():
 
 async def test_a_form_is_copied_into_the_line():
     async with running() as (app, pilot, _):
-        await pilot.press("k", "tab", "enter")
+        await pilot.press("B", "tab", "enter")
         assert app.screen.query_one("#stops-line", Input).value == "loss > 10"
 
 
 async def test_a_line_means_the_file_in_the_program_pane():
     async with running() as (_, pilot, session):
-        await pilot.press("k", *"line", "space", "7", "enter")
+        await pilot.press("B", *"line", "space", "7", "enter")
         (point,) = session.view.stops
         assert point.what == (session.view.script, 7)
 

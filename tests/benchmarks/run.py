@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Row]]] = {
     "step": running.one_step,
     "back": running.back_in_a_long_run,
     "race": running.race,
+    "conditions": running.conditions,
     "keys": screen.keys,
     "keys_with_explanations": screen.keys_with_explanations,
     "first_frame": screen.first_frame,

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,9 +27,9 @@ Row = tuple[str, str, str]
 """What, the goal, what was measured."""
 
 
-def seconds(output: str) -> float:
-    """The time of an iteration that `loops.py` printed."""
-    (line,) = [line for line in output.splitlines() if line.startswith("seconds ")]
+def seconds(output: str, of: str = "seconds") -> float:
+    """The time of an iteration that `loops.py` printed; ``cpu``: with a core of its own."""
+    (line,) = [line for line in output.splitlines() if line.startswith(f"{of} ")]
     return float(line.split()[1])
 
 
@@ -78,9 +78,52 @@ def watched(name: str, iterations: int) -> float:
     return asyncio.run(run())
 
 
-def ratio(one: Callable[[], float], other: Callable[[], float]) -> tuple[float, float]:
+GUARDS = {
+    "loss, rate, iteration": (
+        "loss > 1e30",
+        "loss rising 9999",
+        "lr changed",
+        "iteration 999999",
+        "grad None",
+    ),
+    "gradient norm": ("grad norm > 1e30",),
+    "non-finite": ("non-finite",),
+    "frozen changed": ("frozen changed",),
+    "unchanged parameter": ("unchanged parameter",),
+    "no optimizer": ("no optimizer",),
+    "non-finite forward": ("non-finite forward",),
+    "notice": ("notice dtype",),
+}
+"""Breakpoints that are never met."""
+
+
+def guarded(name: str, iterations: int, texts: Sequence[str] = ()) -> float:
+    """As `continue` with breakpoints on conditions; seconds of a core, which other programs do not change."""
+
+    async def run() -> float:
+        async with open_session(LOOPS, name, str(iterations)) as session:
+            for text in texts:
+                session.set_breakpoint(text)
+            await run_to_end(session)
+            return seconds(script_output(session), "cpu")
+
+    return asyncio.run(run())
+
+
+def conditions() -> Iterator[Row]:
+    """Conditions over the plain run at full speed."""
+    for name, iterations in (("cnn", 300), ("toy", 4000)):
+        for what, texts in GUARDS.items():
+            found, _ = ratio(partial(guarded, name, iterations, texts), partial(guarded, name, iterations), 3)
+            goal = "≤ 1.1" if name == "cnn" and what in list(GUARDS)[:3] else ""
+            yield f"breakpoints over the run at full speed, {name}: {what}", goal, f"{found:.2f}"
+
+
+def ratio(
+    one: Callable[[], float], other: Callable[[], float], repeats: int = REPEATS
+) -> tuple[float, float]:
     """Median of one over median of the other, measured in turns; and the other's median."""
-    pairs = [(one(), other()) for _ in range(REPEATS)]
+    pairs = [(one(), other()) for _ in range(repeats)]
     base = statistics.median(pair[1] for pair in pairs)
     return statistics.median(pair[0] for pair in pairs) / base, base
 

@@ -47,6 +47,7 @@ Every parameter: its value, its gradient, what the last operation changed and wh
 - `!` and "in no optimizer": nothing will ever update this parameter.
 - `‖0.5‖` stands for a tensor too large for the column: its norm.
 - lr, and the optimizer's own numbers (`exp_avg` ...), appear where the pane is wide enough.
+- `e` edits the number under the cursor, `W` goes back to the operation that wrote it.
 - Enter opens the tensor as a grid: arrows and page keys move, `a` changes between value, gradient and
   state, Esc closes.
 """

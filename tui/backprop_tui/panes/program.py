@@ -42,7 +42,7 @@ The script, with the operations of this iteration under the line that runs them.
 - `=` marks where what stands in the formula that explains the last operation was made, or last read.
 - Results stand at the right: of a line, of an operation, and for an operation of the backward
   pass the gradient that arrives `→` the gradient that it passes on.
-- `●` is a breakpoint. Click left of a line, or press `b`.
+- `●` is a breakpoint. Click left of a line, or press `b`; `B` lists all, also those on conditions.
 - Up and down move the line cursor; `t` runs to that line, `T` runs back to it.
 - Left and right scroll lines that are too long; `‹` and `…` mark where they go on.
 """

@@ -13,7 +13,7 @@ from backprop_tui.actions import ACTIONS, GROUPS
 
 MOVING = (
     "`tab` and `shift+tab` go from pane to pane, the number in a pane's title goes to it. "
-    "The same key in upper case goes backwards."
+    "The same key in upper case goes backwards, but for `B`, which lists what `b` sets."
 )
 
 
