@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backprop_tui.explain.numbers import shortest
 from backprop_tui.protocol import Time
 from support.driving import Driver
 from support.scripts import script
@@ -105,3 +107,97 @@ def test_a_fair_sample(driver: Driver, name: str) -> None:
 @pytest.mark.parametrize("name", REAL)
 def test_two_hundred_random_elements_and_times(driver: Driver, name: str) -> None:
     check(driver, name, questions=19, steps=300)
+
+
+SCRIPT = """\
+import torch
+
+torch.manual_seed(0)
+net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 1))
+net[0].weight.requires_grad_(False)
+kept = []
+w = torch.nn.Parameter(torch.randn(3))
+optimizer = torch.optim.Adam([*net.parameters(), w], lr=0.01)
+scale = torch.ones(4)
+scale[2] = 5.0
+x = torch.randn(8, 2)
+for i in range(9):
+    optimizer.zero_grad()
+    h = net[1](net[0](x)) + w
+    h.relu_()
+    if i == 4:
+        with torch.no_grad():
+            scale[1:3].mul_(2)
+    loss = net[2](h).square().mean()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+@pytest.fixture
+def written(driver: Driver, tmp_path: Path) -> Driver:
+    path = tmp_path / "written.py"
+    path.write_text(SCRIPT)
+    driver.load(path)
+    return driver
+
+
+def test_what_wrote_the_parts_of_a_model(written: Driver) -> None:
+    cases = [
+        (("net[2].weight", "value", (0, 1)), "update", 9),
+        (("net[2].weight", "grad", (0, 1)), "accumulate", 9),
+        (("net[2].bias", "state.exp_avg", (0,)), "update", 9),
+        (("net[1].running_mean", "value", (2,)), "op", 9),
+        (("scale", "value", (2,)), "op", 5),
+        (("net[0].weight", "value", (1, 0)), "op", 0),
+        (("h", "value", (0, 0)), "op", 9),
+    ]
+    names = []
+    for element, kind, iteration in cases:
+        written.run()
+        assert written.status == "finished"
+        written.do(written.session.who_wrote(*element))
+        following = written.stop.next
+        assert following is not None, written.view.message
+        assert (following["kind"], following["iteration"]) == (kind, iteration), element
+        names.append(following["name"])
+    assert names[3:6] == ["batch_norm", "mul_", "kaiming_uniform_"]
+    assert names[6] in ("relu_", "add"), "where it was not negative, relu_ left it as it was"
+
+
+def test_a_frozen_weight_was_written_when_it_was_initialised(written: Driver) -> None:
+    """Not by what initialised another tensor just before the model got its name."""
+    written.goto(3, 1)
+    written.do(written.session.who_wrote("net[0].weight", "value", (1, 0)))
+    following = written.stop.next
+    assert following is not None
+    assert (following["name"], following["inputs"][0]["shape"]) == ("kaiming_uniform_", [3, 2])
+
+
+def test_your_own_edit_is_told_as_such(written: Driver) -> None:
+    written.goto(4, 2)
+    written.change("set", {"name": "scale", "attr": "value", "index": [3], "to": 7.0})
+    there = written.stop.time
+    written.goto(7, 1)
+    written.do(written.session.who_wrote("scale", "value", (3,)))
+
+    assert written.stop.time == there
+    assert written.view.message.startswith("scale[3]: 1 → 7 was your change scale[3] = 7.0")
+
+
+def test_what_has_not_been_written_since_the_beginning(written: Driver) -> None:
+    written.goto(2, 1)
+    here = written.stop.time
+    written.do(written.session.who_wrote("nothing", "value", (0,)))
+
+    assert (written.stop.time, written.status) == (here, "stopped")
+    assert written.view.message == "no operation has changed nothing[0] since the script began"
+
+
+def test_the_sentence_has_the_digits_of_the_dtype(written: Driver) -> None:
+    written.goto(3, 1)
+    before = written.values("w")[1]
+    written.do(written.session.who_wrote("w", "value", (1,)))
+
+    assert f"→ {shortest(before, 'float32')} is what the next" in written.view.message
+    assert "the update by Adam" in written.view.message

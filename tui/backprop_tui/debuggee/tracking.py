@@ -175,7 +175,10 @@ class Tracker:
         if len(self._makers) > _MOST_MAKERS:
             self._makers = {key: entry for key, entry in self._makers.items() if entry[0]() is not None}
         for tensor in tensors_in(results):
-            self._makers[id(tensor)] = weakref.ref(tensor), op
+            known = self._makers.get(id(tensor))
+            inside = known is not None and known[0]() is tensor and known[1].time > op.time
+            if not inside:  # what is around an operation hands on what that one made
+                self._makers[id(tensor)] = weakref.ref(tensor), op
 
     def _outer(self, op: Op) -> Op | None:
         if op.level != KERNEL:
