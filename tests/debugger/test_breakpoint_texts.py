@@ -98,3 +98,15 @@ def test_a_list_knows_its_lines_and_keeps_one_of_a_kind() -> None:
     points.toggle_line("/a.py", 3)
     points.put(0, None)
     assert [point.text for point in points] == ["lr changed"]
+
+
+def test_a_list_is_saved_as_text_and_restored() -> None:
+    points, others = Breakpoints(), Breakpoints()
+    points.toggle_line("/a b.py", 3)
+    for text in ("loss > 10 x2", "grad zero of net.bias", "notice dtype"):
+        points.add(parse(text))
+    points.enable(2, False)
+    others.restore([*points.saved(), "gibberish"])
+
+    assert list(others) == list(points)
+    assert others.saved() == ("line /a b.py:3", "loss > 10 x2", "off: grad zero of net.bias", "notice dtype")

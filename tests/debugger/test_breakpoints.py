@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.processes import Checkpoint
 from backprop_tui.debugger.view import Stop
 from backprop_tui.protocol import Time
 from support.driving import Driver
@@ -197,7 +199,7 @@ def test_a_rate_that_the_script_sets_is_met_before_the_step_that_uses_it(
     stop = driver.run()
 
     assert (stop.iteration, name_of_next(stop)) == (41, "SGD")
-    assert "from 0.001 to 0.0005 by the script" in driver.view.message
+    assert "from 0.001 to 0.0005 by hand" in driver.view.message
 
 
 def test_a_notice_is_stopped_before(driver: Driver, tmp_path: Path) -> None:
@@ -236,7 +238,7 @@ def test_of_several_the_first_that_is_met_stops(driver: Driver, tmp_path: Path) 
         stops.append((driver.stop.time, driver.view.message.partition(":")[0]))
 
     texts = [text for _, text in stops]
-    assert texts == ["loss > 1000", "lr changed", "", "loss > 1000", "lr changed", "loss > 1000"]
+    assert texts == ["loss > 1000", "lr changed", "iteration 7", "loss > 1000", "lr changed", "loss > 1000"]
     backwards = []
     while driver.run(backwards=True).time > (0, 0):
         backwards.append(driver.stop.time)
@@ -342,6 +344,26 @@ def test_commands_wait_for_a_search(driver: Driver, tmp_path: Path) -> None:
     with pytest.raises(Refused, match="running"):
         driver.wait(driver.session.first_bad())
     driver.pause()
+
+
+def test_a_search_goes_on_from_an_earlier_checkpoint_if_one_is_gone(
+    driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(driver, training(tmp_path), "iteration 20")
+    expected = driver.run().time
+    driver.goto(50, 3)
+    processes = driver.session.run_of_script.processes
+    original, lost = processes.side, []
+
+    async def side(place: Checkpoint, *rest: Any) -> None:
+        if not lost:
+            lost.append(place)
+            processes.drop(place)
+        await original(place, *rest)
+
+    monkeypatch.setattr(processes, "side", side)
+    assert lost == [] and driver.run(backwards=True).time == expected
+    assert lost and lost[0] not in processes.checkpoints
 
 
 # a breakpoint changes nothing

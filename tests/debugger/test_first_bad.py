@@ -94,7 +94,7 @@ def test_the_guilty_operation_is_found(driver: Driver, tmp_path: Path, case: str
 
     assert following is not None, driver.view.message
     assert (following["name"], following["iteration"] - ("then" in changes and name == "SGD")) == (name, 69)
-    assert f"{name} makes {what} of finite numbers" in driver.view.message
+    assert f"{name}, makes {what} of finite numbers" in driver.view.message
     driver.step("over")
     made = driver.stop.last
     assert made is not None and made["name"] == name, "its result is there to be explained"

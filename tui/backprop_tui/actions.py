@@ -75,7 +75,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("to_cursor(True)", ("T",), "Back to the cursor", "Go back to the line cursor of pane 1.", "run"),
     Action("breakpoint", ("b",), "Breakpoint", "Set or remove a breakpoint at the line cursor.", "run"),
     Action("stops", ("B",), "Breakpoints…", "Stop for a condition: add, edit, switch off, remove.", "run"),
-    Action("who", ("W",), "Who wrote this?", "Back to what last changed the element of pane 3.", "run"),
+    Action("who", ("W",), "Who wrote this?", "Back to what last changed the chosen number.", "run"),
     Action("first_bad", ("ctrl+f",), "First bad", "Back to what made the first NaN or infinity.", "run"),
     Action("goto", ("g",), "Go to…", "Go to an iteration and operation.", "run"),
     Action("restart", ("ctrl+r",), "Restart", "Start the script again from its first operation.", "run"),

@@ -88,12 +88,12 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Scheduled:
-    """A scheduler's step that is complete, or rates that the script has set by hand."""
+    """A scheduler's step that is complete, or rates that were set without one."""
 
     before: list[Any]
     after: list[Any]
     by: str
-    """Class of the scheduler, or ``the script``."""
+    """Class of the scheduler, or ``hand``: the script or the user has set it."""
     early: bool = False
     """The optimizer has taken no step since the scheduler's last one, or none at all."""
 
@@ -283,6 +283,8 @@ STEP: Table = {
 SCHEDULE: Table = {"lr": _rate, "scheduler-first": _early}
 COMPARING = frozenset({"unchanged", "changed", "frozen"})
 """Kinds that need the parameters as they were before the step."""
+PLAIN = frozenset({"loss", "lr", "scheduler-first"})
+"""Kinds that look at plain numbers only."""
 _NON_FINITE = {
     "any": ("backward", "step"),
     "lasting": ("backward", "step"),

@@ -203,18 +203,22 @@ class Conditions:
             self._check("schedule", facts, checks.SCHEDULE)
 
     def _check(self, where: str, facts: Any, table: checks.Table) -> None:
-        for wanted in self._wanted[where]:
-            text = self._text(table[wanted.kind], wanted, facts)
+        group = self._wanted[where]
+        if all(wanted.kind in checks.PLAIN for wanted in group):
+            found = [(wanted, self._text(table, wanted, facts)) for wanted in group]
+        else:
+            with self._apart():
+                found = [(wanted, self._text(table, wanted, facts)) for wanted in group]
+        for wanted, text in found:
             if text is not None:
                 self._meet(wanted, text, at_landmark=where != "schedule")
         if self._due:
             self.halt()
 
-    def _text(self, check: checks.Check, wanted: Wanted, facts: Any) -> str | None:
+    def _text(self, table: checks.Table, wanted: Wanted, facts: Any) -> str | None:
         """What a check finds. A fault in it must not end the script."""
         try:
-            with self._apart():
-                return check(wanted, facts, self.engine.names)
+            return table[wanted.kind](wanted, facts, self.engine.names)
         except Exception as error:
             self.note(f"a breakpoint ({wanted.kind}) could not be looked at: {type(error).__name__}: {error}")
             return None

@@ -95,7 +95,7 @@ class Inspection:
     def nonfinite(self, message: dict[str, Any]) -> list[str]:
         """Parameters, gradients and optimizer state with an element that is NaN or infinite, and buffers
         with one that is NaN: infinite ones, as in a mask, are meant."""
-        return [what for name, tensor in self._lasting() for what in self._bad_parts(name or "?", tensor)]
+        return [what for name, tensor in self.lasting() for what in self._bad_parts(name or "?", tensor)]
 
     def _bad_parts(self, name: str, tensor: torch.Tensor) -> Iterator[str]:
         bad = finite.badness(tensor)

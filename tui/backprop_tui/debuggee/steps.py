@@ -80,7 +80,7 @@ class Steps:
         known = self._rates.get(id(optimizer), rates)
         self._steps[id(optimizer)] = self._steps.get(id(optimizer), 0) + 1
         if known != rates and conditions.armed:
-            conditions.scheduled(Scheduled(known, rates, "the script"))
+            conditions.scheduled(Scheduled(known, rates, "hand"))
 
     def _number(self, optimizer: Any) -> int:
         return self._numbers.setdefault(id(optimizer), len(self._numbers))

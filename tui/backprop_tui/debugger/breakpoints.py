@@ -19,7 +19,7 @@ COPIES = "copies parameters"
 OBSERVED = "observed"
 RECORDED = "recorded"
 COSTS = {
-    FULL_SPEED: "nothing that can be measured",
+    FULL_SPEED: "some µs an iteration",
     GRADIENTS: "each, or each parameter, once an iteration",
     COPIES: "at each step, and compares them",
     GRAPH: "of each backward pass, about 1 µs a node",
@@ -46,7 +46,7 @@ FORMS: tuple[Form, ...] = (
     Form("scheduler first", "scheduler.step() before optimizer.step()", FULL_SPEED),
     Form("lr changed", "the learning rate is another one", FULL_SPEED),
     Form("iteration 50", "an iteration begins", FULL_SPEED),
-    Form("non-finite", "a loss, gradient or parameter is NaN or inf", GRADIENTS),
+    Form("non-finite", "a loss, gradient, parameter is NaN or inf", GRADIENTS),
     Form("non-finite gradient", "only a gradient", GRADIENTS),
     Form("non-finite parameter", "only a parameter, after a step", GRADIENTS),
     Form("grad norm > 100", "norm of all gradients above (<: below)", GRADIENTS),
@@ -303,7 +303,9 @@ class Breakpoints:
         self._points = []
         for text in texts:
             with contextlib.suppress(Refused):
-                self._points.append(replace(parse(text.removeprefix(_OFF)), enabled=not text.startswith(_OFF)))
+                self._points.append(
+                    replace(parse(text.removeprefix(_OFF)), enabled=not text.startswith(_OFF))
+                )
 
     @property
     def enabled(self) -> Sequence[Breakpoint]:

@@ -195,5 +195,6 @@ def _key(hit: Message) -> tuple[Any, ...]:
 def _first_bad(hit: Message) -> Culprit:
     landmark, operation = hit["time"]
     why = "of finite numbers" if hit["made"] else "that no operation of the script has made"
-    sentence = f"first bad: the next operation, {hit['text']} {why}"
+    name, _, does = hit["text"].partition(" ")
+    sentence = f"first bad: the next operation, {name}, {does} {why}"
     return Culprit((landmark, operation), hit["iteration"], sentence)

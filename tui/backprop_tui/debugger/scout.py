@@ -17,6 +17,7 @@ from backprop_tui.protocol import Record
 
 _NUDGE_EVERY = 0.1
 """Seconds."""
+_TRIES = 5
 Records = Callable[[list[Record], list[Record]], None]
 """Takes completed operations, and warnings, as they come."""
 
@@ -30,6 +31,8 @@ class Scout:
         self._tell = tell
         self._side: Side | None = None
         self._off = False
+        self.finished = asyncio.Event()
+        """The search is over, one way or another."""
 
     def call_off(self) -> None:
         """End the search: what waits for it gets Refused."""
@@ -41,26 +44,32 @@ class Scout:
         """Send a copy of a checkpoint out; answers what it says when it stops. It can be asked until the
         next one is sent out. Raises Refused."""
         self.done()
+        for _ in range(_TRIES):
+            try:
+                return await self._send(base, go, records)
+            except ConnectionError:  # it was given up for want of memory: an earlier one leads there too
+                base = self.run.processes.nearest(base.time)
+        raise Refused("the checkpoint to start from is gone: try again")
+
+    async def _send(self, base: Checkpoint, go: Message, records: Records | None) -> Message:
         run = self.run
         pending = run.log.after(base.changes)
         go = {"record": False, **go, "observe": [*go.get("observe", []), *run.around(pending)]}
         message = {"go": go, "changes": [entry.message() for entry in pending]}
         sides: list[Side] = []
-        try:
-            await run.processes.side(base, message, lambda peer: sides.append(self._begin(peer, records)))
-        except ConnectionError:
-            raise Refused("the checkpoint to start from is gone: try again") from None
+        await run.processes.side(base, message, lambda peer: sides.append(self._begin(peer, records)))
         self._side = side = sides[0]
         if self._off:
             side.close()
         try:
             return await self._stop(side, bool(go.get("interrupted")))
         except Refused:
-            raise (
-                Refused("called off: nothing has moved")
+            why = (
+                "called off: nothing has moved"
                 if self._off
-                else Refused("the copy that searched has ended: try again")
-            ) from None
+                else "the copy that searched has ended: try again"
+            )
+            raise Refused(why) from None
 
     def _begin(self, peer: Any, records: Records | None) -> Side:
         side = Side(peer)

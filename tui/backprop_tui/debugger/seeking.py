@@ -25,7 +25,10 @@ _INTERRUPT_AFTER = 0.5
 class Seeking(Showing):
     """A session's runs to a place that is not known beforehand, and backwards to one."""
 
-    def __init__(self, program: Program, on_view: Callable[[View], None], details: bool) -> None:
+    def __init__(
+        self, program: Program, on_view: Callable[[View], None] = lambda view: None, details: bool = True
+    ) -> None:
+        """``details``: ask for parameters and settings at every stop (off in measurements)."""
         super().__init__(program, on_view, details)
         self.breakpoints = Breakpoints()
         self._scout: Scout | None = None
@@ -67,6 +70,7 @@ class Seeking(Showing):
             raise Refused("nothing is running")
         if self._scout is not None:
             self._scout.call_off()
+            await self._scout.finished.wait()
             return
         if self._pausing:
             return
@@ -113,6 +117,7 @@ class Seeking(Showing):
             found = await find(scout)
         finally:
             scout.done()
+            scout.finished.set()
             self._scout = None
         self._publish(message="")
         return found

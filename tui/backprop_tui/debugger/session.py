@@ -36,12 +36,6 @@ How = Literal["walk", "into", "over", "out"]
 class Session(Seeking):
     """Drives one debuggee and keeps the `View` of it."""
 
-    def __init__(
-        self, program: Program, on_view: Callable[[View], None] = lambda view: None, details: bool = True
-    ) -> None:
-        """``details``: ask for parameters and settings at every stop (off in measurements)."""
-        super().__init__(program, on_view, details)
-
     # life
     async def start(self) -> None:
         """Start the interpreter, run the script to the first operation of its training loop.

@@ -216,7 +216,7 @@ class ChangeActions(Screen[None]):
                 raise Refused(str(error)) from None
             await self.session.change("seed", seed)
 
-        self._ask("Seed torch's, Python's and NumPy's generators here with", use)
+        self._ask_change("Seed torch's, Python's and NumPy's generators here with", use)
 
     def action_ghosts(self) -> None:
         """Drop the curves of the futures that were left."""
