@@ -23,7 +23,7 @@ COSTS = {
     GRADIENTS: "each, or each parameter, once an iteration",
     COPIES: "at each step, and compares them",
     GRAPH: "of each backward pass, about 1 µs a node",
-    OBSERVED: "every operation, 1.2 to 5 times as slow",
+    OBSERVED: "every operation, 1.4 to 6 times as slow",
     RECORDED: "every operation, 3 to 20 times as slow",
 }
 """What it costs to look for a breakpoint while running, in words."""

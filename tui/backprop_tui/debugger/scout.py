@@ -75,6 +75,7 @@ class Scout:
         side = Side(peer)
 
         def told(message: Message) -> None:
+            side.operations.clear()  # a long search would gather all of them
             if records is not None:
                 records(message.get("records", []), message.get("warnings", []))
             if message["type"] == "progress":
