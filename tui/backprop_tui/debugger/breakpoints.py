@@ -24,7 +24,7 @@ COSTS = {
     COPIES: "at each step, and compares them",
     GRAPH: "of each backward pass, about 1 µs a node",
     OBSERVED: "every operation, 1.4 to 6 times as slow",
-    RECORDED: "every operation, 3 to 20 times as slow",
+    RECORDED: "every operation, 3 to 22 times as slow",
 }
 """What it costs to look for a breakpoint while running, in words."""
 
