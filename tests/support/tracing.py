@@ -82,13 +82,13 @@ class Tracing:
             traced = self._running[message["token"]]
             asyncio.get_running_loop().call_later(1, traced.ended.set)
 
-    async def run(self, script: str, *arguments: str) -> Traced:
-        """Run one script to its end."""
+    async def run(self, script: str, *arguments: str, iterations: int | None = None) -> Traced:
+        """Run one script to its end, or so many iterations of it."""
         root = await self._root
         async with self._turns:
             self._count += 1
             traced = self._running[self._count] = Traced()
-            go = {"record": True, "explain": self._explain}
+            go = {"record": True, "explain": self._explain, "iterations": iterations}
             wake = {"script": Program(script, arguments).script(), "changes": [], "go": go}
             trace = {"level": "operation", "values": 64}
             root.send({"do": "wake", "token": self._count, "trace": trace, **wake})
@@ -96,11 +96,14 @@ class Tracing:
         return traced
 
 
-def trace_all(scripts: Iterable[Sequence[str]], explain: bool = False) -> list[Traced]:
+def trace_all(
+    scripts: Iterable[Sequence[str]], explain: bool = False, iterations: int | None = None
+) -> list[Traced]:
     """The records of each script, and their explanations; a script is its path and its arguments."""
 
     async def all_of_them() -> list[Traced]:
         async with Tracing(explain) as tracing:
-            return await asyncio.gather(*(tracing.run(*words) for words in scripts))
+            runs = (tracing.run(*words, iterations=iterations) for words in scripts)
+            return await asyncio.gather(*runs)
 
     return asyncio.run(all_of_them())

@@ -21,6 +21,11 @@ _LIBRARIES = (
 _user: dict[CodeType, bool] = {}
 
 
+def is_ours(filename: str) -> bool:
+    """Whether a file is of this package: a lesson's script is a script like any other."""
+    return filename.startswith(PACKAGE) and not filename.startswith(_LESSONS)
+
+
 def written_by_user(filename: str) -> bool:
     """Whether a file is the user's own: not installed beside torch, not Python's, not ours."""
     return filename.startswith(_LESSONS) or not filename.startswith(_LIBRARIES)

@@ -17,7 +17,7 @@ from typing import Any
 
 from backprop_tui.debuggee.changes import ChangeError
 from backprop_tui.debuggee.changes.wrapping import FILENAME
-from backprop_tui.debuggee.frames import PACKAGE, written_by_user
+from backprop_tui.debuggee.frames import is_ours, written_by_user
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _without_us(trace: types.TracebackType | None) -> types.TracebackType | None
     for entry in reversed(list(_entries(trace))):
         name = entry.tb_frame.f_code.co_filename
         if written_by_user(name) or not (
-            name.startswith((PACKAGE, FILENAME, "<frozen runpy")) or name == runpy.__file__
+            is_ours(name) or name.startswith((FILENAME, "<frozen runpy")) or name == runpy.__file__
         ):
             entry.tb_next = kept
             kept = entry

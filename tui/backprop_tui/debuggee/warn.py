@@ -11,7 +11,7 @@ from typing import Any
 import torch.overrides
 
 from backprop_tui.debuggee.changes.wrapping import FILENAME
-from backprop_tui.debuggee.frames import PACKAGE, user_frame
+from backprop_tui.debuggee.frames import is_ours, user_frame
 
 _show: Callable[[Any], None] = warnings._showwarnmsg  # type: ignore[attr-defined]
 
@@ -37,7 +37,7 @@ def _at_script(message: Any) -> bool:
     """Let a message name the script's line. False if it was shown for that line before."""
     if message.filename == torch.overrides.__file__:
         frame = _caller_of_function()
-    elif message.filename == FILENAME or message.filename.startswith(PACKAGE):
+    elif message.filename == FILENAME or is_ours(message.filename):
         frame = user_frame()
     else:
         return True

@@ -16,12 +16,15 @@ def new_optimizer():
 
 
 def train(optimizer, scheduler, epochs):
+    used = []
     for _ in range(epochs):
         optimizer.zero_grad()
         loss = w**2
         loss.backward()
+        used.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         scheduler.step()
+    print(type(scheduler).__name__, used[0], used[1], used[2], "...", used[-1])
 
 
 # The examples in the documentation of these classes, one after the other.
