@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from backprop_tui.debuggee.altering import Alterations
 from backprop_tui.debuggee.changes.loss import FUNCTIONS
 from backprop_tui.debugger.options import LOSSES, PARSERS, parse_change
 
@@ -94,4 +95,8 @@ def test_both_sides_know_the_same_losses() -> None:
     for name, function in FUNCTIONS.items():
         for text in (name, f"{name}_loss", function.__name__):
             assert parse_change("loss", text)["name"] == name
-    assert len(PARSERS) == 9
+
+
+def test_every_change_of_the_debuggee_can_be_typed() -> None:
+    made = Alterations(*[None] * 5)._makers  # type: ignore[arg-type]
+    assert set(PARSERS) - {"reduction"} == set(made)

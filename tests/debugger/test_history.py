@@ -18,7 +18,7 @@ from backprop_tui.debugger.run import Target
 
 
 def message(time: tuple[int, int], **more: Any) -> dict[str, Any]:
-    return {"time": list(time), **more}
+    return {"time": list(time), "iteration": 1, **more}
 
 
 class File:

@@ -37,7 +37,8 @@ async def bring(session: Drivable, lesson: Lesson, beat: int, place: Place) -> N
     """Bring the run to a place, with just the changes of a beat in force. Raises NoSuchPlace, Refused."""
     await _enter(session, lesson, beat)
     if place.when == "start":
-        await session.goto(1, 1)
+        if not _at_start(session.view):
+            await session.goto(1, 1)
     elif place.when == "end":
         await _finish(session)
     elif not is_at(place, session.view) or not _just_there(session.view, place):
@@ -62,6 +63,11 @@ async def _walk_to(session: Drivable, place: Place) -> None:
         await session.walk_until(there_or_beyond)
     if not is_at(place, session.view):
         raise NoSuchPlace(f"there is no such operation: {described(place)}")
+
+
+def _at_start(view: View) -> bool:
+    stop = view.stop
+    return stop is not None and view.status == "stopped" and (stop.iteration, stop.number) == (1, 1)
 
 
 def _just_there(view: View, place: Place) -> bool:
