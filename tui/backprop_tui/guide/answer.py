@@ -13,6 +13,8 @@ from backprop_tui.guide.text import fill, number_text
 
 Mark = Literal["right", "close", "wrong", "skipped"]
 
+SMALL = 10
+"""A whole number below it stands in too many places to be hidden."""
 _SLIP = 0.005
 """How near to the result of a slip an answer must be, as a part of it."""
 _NEAR = 0.1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from backprop_tui.debugger.failure import Refused
-from backprop_tui.guide.answer import Verdict, check_form, judge, right_answer
+from backprop_tui.guide.answer import SMALL, Verdict, check_form, judge, right_answer
 from backprop_tui.guide.expression import Quantity, WrongExpression, part
 from backprop_tui.guide.facts import facts_at
 from backprop_tui.guide.story import Story
@@ -16,7 +16,7 @@ from backprop_tui.guide.travel import NoSuchPlace, bring, make, operation_of
 
 if TYPE_CHECKING:
     from backprop_tui.debugger.view import View
-    from backprop_tui.guide.lesson import Ask, Beat, Lesson, Look
+    from backprop_tui.guide.lesson import Ask, Beat, Lesson, Look, Place
     from backprop_tui.guide.progress import Notebook
     from backprop_tui.guide.travel import Drivable
 
@@ -70,6 +70,10 @@ class Guide:
         self._verdicts: dict[int, Verdict] = {}
         self._told: dict[int, tuple[str, str]] = {}
         """Text and question of beats, with the numbers of where they are told."""
+        self.foreseeing = False
+        """The run is led to an answer and back: what it says meanwhile is not to be shown."""
+        self._foreseen: dict[int, frozenset[float]] = {}
+        """By beat: the number that its question asks for, found out before it is asked."""
         self._moving = False
 
     @property
@@ -129,6 +133,7 @@ class Guide:
             if switch and self.story.stands_at(self.session.view):
                 await make(self.session, switch)
             await self._go(beat)
+            await self._foresee()
         except (NoSuchPlace, Refused, WrongExpression) as error:
             await self._stay(str(error))
             return
@@ -136,6 +141,31 @@ class Guide:
         await self.rewrite()
         if self.notebook is not None:
             self.notebook.reached(self.lesson.name, beat, len(self.lesson.beats) - 1)
+
+    async def _foresee(self) -> None:
+        """Find out the number that the present beat asks for, where it is still to come.
+
+        Operations before that place may have it too: a gradient is worked out before it is stored.
+        """
+        beat, ask = self.story.beat, self._beat.ask
+        if ask is None or ask.kind != "number" or ask.after is None:
+            return
+        if beat in self._foreseen or beat in self.story.answered:
+            return
+        self.foreseeing = self._moving = True
+        try:
+            await bring(self.session, self.lesson, beat, ask.after)
+            self._foreseen[beat] = hidden_by(ask, await self._known(ask.after))
+        finally:
+            await bring(self.session, self.lesson, beat, self.story.place)
+            self.foreseeing = self._moving = False
+
+    async def refresh(self) -> None:
+        """The reader has come to another beat by walking: make its page."""
+        if self.story.stands_at(self.session.view):
+            with contextlib.suppress(NoSuchPlace, Refused):
+                await self._foresee()
+        await self.rewrite()
 
     async def _stay(self, trouble: str) -> None:
         """The story cannot go on: say why, where we were."""
@@ -200,13 +230,13 @@ class Guide:
                 continue
         self._kept[self.story.beat] = kept
 
-    async def _known(self) -> dict[str, Any]:
-        """What the names in the present beat's texts stand for."""
+    async def _known(self, place: Place | None = None) -> dict[str, Any]:
+        """What the names in the present beat's texts stand for; ``place``: where the run is, if not there."""
         view = self.session.view
         kept: dict[str, Any] = {}
         for number in range(self.story.beat + 1):
             kept.update(self._kept.get(number, {}))
-        op = operation_of(self.story.place, view)
+        op = operation_of(place or self.story.place, view)
         return facts_at(view, op, await self.session.tensors(), kept, self.lesson.printed)
 
     def _texts(self, known: dict[str, Any]) -> tuple[str, str]:
@@ -242,16 +272,23 @@ class Guide:
             away=not self.story.stands_at(self.session.view),
             switch=beat.switch,
             look=beat.look,
-            hidden=hidden_by(ask, known) if ask is not None and verdict is None else frozenset(),
+            hidden=self._hidden(known) if verdict is None else frozenset(),
         )
+
+    def _hidden(self, known: dict[str, Any]) -> frozenset[float]:
+        ask, beat = self._beat.ask, self.story.beat
+        if ask is None:
+            return frozenset()
+        return self._foreseen.get(beat, frozenset()) if ask.after is not None else hidden_by(ask, known)
 
 
 def hidden_by(ask: Ask, known: dict[str, Any]) -> frozenset[float]:
-    """The numbers that a question asks for, as far as they can be seen already."""
-    if ask.kind != "number" or ask.after is not None:
+    """The number that a question asks for; nothing if it is one that stands everywhere, as 0 and 1 do."""
+    if ask.kind != "number":
         return frozenset()
     try:
         found = right_answer(ask, known)
     except WrongExpression:
         return frozenset()
-    return frozenset({found.value}) if isinstance(found, Quantity) else frozenset()
+    plain = isinstance(found, Quantity) and found.value.is_integer() and abs(found.value) < SMALL
+    return frozenset({found.value}) if isinstance(found, Quantity) and not plain else frozenset()

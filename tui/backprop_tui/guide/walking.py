@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from backprop_tui.debugger.failure import Refused
-from backprop_tui.guide.answer import judge, right_answer
+from backprop_tui.guide.answer import SMALL, judge, right_answer
 from backprop_tui.guide.expression import Quantity, WrongExpression, evaluate, is_true, part
 from backprop_tui.guide.facts import facts_at
 from backprop_tui.guide.place import described
@@ -25,8 +25,6 @@ _CODE = re.compile(r"`[^`]*`")
 _HOLES = re.compile(r"\{[^{}]*\}")
 WIDTH, MOST_LINES = 76, 9
 """Columns and lines of the guide's pane in a terminal of 80 by 24."""
-_LEAST = 10
-"""An integer smaller than this stands in too many places to be hidden."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,7 @@ def _answered(ask: Ask, known: dict[str, Any]) -> tuple[str, list[str]]:
         problems.append(f"“{ask.check}” is not so, but the answer to “{ask.question}” rests on it")
     if not isinstance(right, Quantity):
         return ask.choices[right - 1], problems
-    if ask.after is None and right.value.is_integer() and abs(right.value) < _LEAST:
+    if ask.after is None and right.value.is_integer() and abs(right.value) < SMALL:
         problems.append(f"{right.value:g} cannot be hidden, it is everywhere: ask for it before it is there")
     problems += [problem for slip in ask.slips for problem in _slipped(ask, slip.value, known)]
     return number_text(right), problems

@@ -107,6 +107,11 @@ class LessonActions(QuestionActions):
         return replace(hidden(view, page.hidden), pointer=pointer)
 
     @property
+    def blind(self) -> bool:
+        """Whether what the session says now is not for the reader's eyes."""
+        return self.guide is not None and self.guide.foreseeing
+
+    @property
     def page(self) -> Page | None:
         """The guide's page."""
         return self.guide.page if self.guide is not None else None
@@ -117,7 +122,7 @@ class LessonActions(QuestionActions):
             return
         before = self.guide.page
         if self.guide.follow(view):
-            self.commands.submit("guide follows", partial(self._led, self.guide.rewrite))
+            self.commands.submit("guide follows", partial(self._led, self.guide.refresh))
         elif self.guide.page != before:
             self._tell(self.guide.page)
 

@@ -147,6 +147,8 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
 
         A message stays until the run has stopped elsewhere: a running one brings views all the time.
         """
+        if self.blind:
+            return
         self.follow(view)
         view = self.seen(view)
         if (view.status, view.stop) != (self.view.status, self.view.stop) or view.message:
