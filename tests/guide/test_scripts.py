@@ -38,15 +38,17 @@ def test_a_long_one_does_the_same_too(name: str) -> None:
     assert difference(several(bare, script)[name], several(traced, script)[name]) == ""
 
 
+FEW = 40
+"""Iterations that are explained by default."""
 ENOUGH = 310
-"""Iterations: a script that has more does the same in the others. Some train a second time, differently:
+"""A script that has more does the same in the others. Some train a second time, differently:
 `softmax-twice` from iteration 201 on, `saturation` from iteration 301 on."""
 
 
 @functools.cache
-def explained() -> dict[str, Traced]:
+def explained(iterations: int) -> dict[str, Traced]:
     scripts = [[str(lesson.script)] for lesson in lessons()]
-    return dict(zip(NAMES, trace_all(scripts, explain=True, iterations=ENOUGH), strict=True))
+    return dict(zip(NAMES, trace_all(scripts, explain=True, iterations=iterations), strict=True))
 
 
 @alike
@@ -58,10 +60,14 @@ def test_it_does_the_same_under_plain_python(name: str) -> None:
     assert expected.output.strip(), "a script that prints nothing"
 
 
+how_far = pytest.mark.parametrize("iterations", [FEW, pytest.param(ENOUGH, marks=pytest.mark.exhaustive)])
+
+
 @looked_into
+@how_far
 @pytest.mark.parametrize("name", NAMES)
-def test_every_number_of_it_is_explained_and_checked(name: str) -> None:
-    run = explained()[name]
+def test_every_number_of_it_is_explained_and_checked(name: str, iterations: int) -> None:
+    run = explained(iterations)[name]
     verdicts = Counter(explanation.verdict for _, explanation in run.explanations)
     unexplained = {
         (operation, e.symbols, e.note) for operation, e in run.explanations if e.verdict in "✗?" and e.verdict
@@ -73,10 +79,11 @@ def test_every_number_of_it_is_explained_and_checked(name: str) -> None:
 
 
 @looked_into
+@how_far
 @pytest.mark.parametrize("name", NAMES)
-def test_only_the_notices_that_its_guide_announces_are_given(name: str) -> None:
+def test_only_the_notices_that_its_guide_announces_are_given(name: str, iterations: int) -> None:
     watch = Watch()
-    given = {notice.id for record in explained()[name].records for notice in watch.see(record)}
+    given = {notice.id for record in explained(iterations)[name].records for notice in watch.see(record)}
     about = set(find(name).about)
 
     assert about <= set(TABLE), "a notice that there is not"
