@@ -9,7 +9,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from backprop_tui.guide.answer import check_form, judge, read_choice, read_number, right_answer, sizes
+from backprop_tui.guide.answer import (
+    check_form,
+    factors,
+    judge,
+    read_choice,
+    read_number,
+    right_answer,
+    sizes,
+)
 from backprop_tui.guide.expression import Numbers, Quantity, WrongExpression
 from backprop_tui.guide.lesson import Ask, Slip
 
@@ -193,3 +201,8 @@ def test_a_number_may_be_written_as_it_was_worked_out(text: str, value: float) -
 def test_a_question_without_an_answer_in_the_run_is_told() -> None:
     with pytest.raises(WrongExpression, match="nothing is called gone here"):
         judge(number("gone"), "1", KNOWN)
+
+
+def test_a_tensor_without_elements_is_no_factor() -> None:
+    known = {"empty": Numbers([]), "rows": Numbers([[1.0], [2.0], [3.0]])}
+    assert 3.0 in factors(known) and 0.0 not in factors(known)

@@ -88,6 +88,6 @@ async def test_what_a_beat_speaks_of_is_on_the_screen(
                 wrong[f"{page.number} {page.title}"] = missing
             if page.last and not page.asks:
                 break
-            await pilot.press("0", "enter")
+            await pilot.press("enter")
             await until(pilot, lambda page=page: screen.page is not page and not screen.blind)
     assert wrong == {}

@@ -128,7 +128,8 @@ def factors(known: Mapping[str, Any]) -> dict[float, str]:
 
 def sizes(known: Mapping[str, Any]) -> set[int]:
     """How many elements, rows or columns the tensors have, where there are three or more."""
-    return {size for name, value in known.items() if name not in _SERIES for size in _sizes(value)} - {1, 2}
+    found = {size for name, value in known.items() if name not in _SERIES for size in _sizes(value)}
+    return found - {0, 1, 2}
 
 
 def _sizes(value: Any) -> set[int]:

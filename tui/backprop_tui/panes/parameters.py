@@ -100,8 +100,9 @@ Every parameter: its value, its gradient, what the last operation changed and wh
         self._follow()
 
     def on_resize(self) -> None:
-        """Columns depend on the width."""
+        """Columns depend on the width, and the row that matters may be out of sight now."""
         self._lay_out()
+        self.call_after_refresh(self._follow)
 
     def _lay_out(self) -> None:
         width = self.scrollable_content_region.width
