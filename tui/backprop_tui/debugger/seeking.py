@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from backprop_tui.debugger.breakpoints import Breakpoint, Breakpoints, parse
-from backprop_tui.debugger.culprit import Culprit, first_bad, who_wrote
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.run import Target
-from backprop_tui.debugger.scout import Scout
 from backprop_tui.debugger.showing import Showing
-from backprop_tui.debugger.stopping import Stopping
 from backprop_tui.debugger.timeline import START
 from backprop_tui.debugger.view import Stop, View
+
+if TYPE_CHECKING:
+    from backprop_tui.debugger.culprit import Culprit
+    from backprop_tui.debugger.scout import Scout
 
 T = TypeVar("T")
 _INTERRUPT_AFTER = 0.5
@@ -51,11 +52,15 @@ class Seeking(Showing):
         self._start(self._backwards(points) if backwards else self._forwards(points))
 
     async def _forwards(self, points: Sequence[Breakpoint]) -> Stop:
+        from backprop_tui.debugger.stopping import Stopping
+
         stop, hit = await Stopping(self.run_of_script, points).forwards()
         self._tell(hit.sentence if hit is not None else "")
         return stop
 
     async def _backwards(self, points: Sequence[Breakpoint]) -> Stop:
+        from backprop_tui.debugger.stopping import Stopping
+
         stopping = Stopping(self.run_of_script, points)
         hit = await self._search(stopping.backwards, "looking for the last breakpoint")
         if hit is None:
@@ -85,6 +90,8 @@ class Seeking(Showing):
     # where a value came from
     async def who_wrote(self, name: str, attr: str, index: Sequence[int]) -> None:
         """Go back to the operation that last changed an element; attr is value, grad or state.NAME."""
+        from backprop_tui.debugger.culprit import who_wrote
+
         self._ready()
         run = self.run_of_script
         what = f"looking for who wrote {name}"
@@ -92,6 +99,8 @@ class Seeking(Showing):
 
     async def first_bad(self) -> None:
         """Go back to the operation that made the first value that is not finite."""
+        from backprop_tui.debugger.culprit import first_bad
+
         self._ready()
         run = self.run_of_script
         self._start(
@@ -108,6 +117,8 @@ class Seeking(Showing):
 
     async def _search(self, find: Callable[[Scout], Awaitable[T]], what: str) -> T:
         """Search in copies, and tell how far that is."""
+        from backprop_tui.debugger.scout import Scout
+
         self._publish(message=f"{what}… p calls it off")
         scout = self._scout = Scout(
             self.run_of_script,

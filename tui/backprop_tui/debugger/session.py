@@ -12,10 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from backprop_tui.debugger.failure import Refused
-from backprop_tui.debugger.futures import Future
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.probing import Difference, Downhill, Probes
-from backprop_tui.debugger.race import Race
 from backprop_tui.debugger.run import EVERYTHING, NEVER, Target
 from backprop_tui.debugger.seeking import Seeking
 from backprop_tui.debugger.showing import ENDS, blank, details_of
@@ -26,6 +24,8 @@ from backprop_tui.debugger.wire import Message
 from backprop_tui.protocol import KERNEL, ParameterRow, Record
 
 if TYPE_CHECKING:
+    from backprop_tui.debugger.futures import Future
+    from backprop_tui.debugger.race import Race
     from backprop_tui.debugger.saved import Saved
     from backprop_tui.explain.chain import Chain
     from backprop_tui.explain.layered import Layered
@@ -235,6 +235,8 @@ class Session(Seeking):
 
     async def race(self, futures: Sequence[Future], iterations: int) -> Race:
         """Futures that begin here, each to be run in a copy of the script; `Race.run` runs them."""
+        from backprop_tui.debugger.race import Race
+
         self._ready()
         self._not_over()
         return Race(self.run_of_script, futures, iterations)

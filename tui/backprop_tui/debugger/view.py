@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from backprop_tui.debugger.breakpoints import Breakpoint
 from backprop_tui.protocol import LossPoint, ParameterRow, RatePoint, Record
 
-if TYPE_CHECKING:  # numpy comes with it, and the first frame does without
+if TYPE_CHECKING:  # numpy comes with some, and the first frame does without
+    from backprop_tui.debugger.breakpoints import Breakpoint
     from backprop_tui.explain.explanation import Explanation
     from backprop_tui.explain.notices.notice import Notice
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backprop_tui.explain.layered import Layered
 from backprop_tui.explain.numbers import MINUS, significant
 
 if TYPE_CHECKING:
     from backprop_tui.explain.chain import Chain, Factor, Path
-    from backprop_tui.explain.layered import Layer, Neighbour, Part, Pass
+    from backprop_tui.explain.layered import Layer, Layered, Neighbour, Part, Pass
 
 MOST_LAYERS = 60
 """Of more operations the nearest to the loss and the nearest to w are told."""
@@ -26,6 +25,9 @@ class PathLine:
 
 def answer_lines(found: Chain | Layered) -> list[PathLine]:
     """All paths of a small net, the sums at every operation of a wide one."""
+    # Not needed for the first frame, which has notices and so `PathLine`.
+    from backprop_tui.explain.layered import Layered
+
     return layer_lines(found) if isinstance(found, Layered) else chain_lines(found)
 
 
