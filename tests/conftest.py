@@ -3,8 +3,12 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from support.driving import Driver
 
 # Before anything imports torch: tests fork, and a copy has only the thread that forked.
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -32,3 +36,13 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One more than there are cores: many tests wait for a terminal or for another process."""
     return len(os.sched_getaffinity(0)) + 1
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    """One debuggee for many tests: importing torch is what makes a start slow."""
+    script: Path = tmp_path_factory.mktemp("idle") / "idle.py"
+    script.write_text("import torch\n")
+    driver = Driver(str(script))
+    yield driver
+    driver.close()

@@ -206,7 +206,7 @@ async def test_a_step_draws_the_lines_that_changed_and_no_others():
 async def test_e_sets_the_number_under_the_cursor():
     async with running(position=5) as (app, pilot, session):
         await pilot.press("3", "down", "e")
-        assert "linear1.weight[0,1]" in str(app.screen.query_one("#ask-title").render())
+        assert "linear1.weight[0, 1]" in str(app.screen.query_one("#ask-title").render())
         await pilot.press("2", "enter")
         kind, value = session.asked[-1]
         assert kind == "set" and value["index"] == [0, 1] and value["to"] == 2.0
@@ -257,4 +257,4 @@ async def test_questions_are_about_the_number_chosen_last_in_the_network_or_in_t
         await pilot.press("escape", "3", "v")
         assert "linear1.weight" in str(app.screen.query_one("Static").render())
         await pilot.press("escape", "2", "e")
-        assert "linear2.weight[0,0]" in str(app.screen.query_one("#ask-title").render())
+        assert "linear2.weight[0, 0]" in str(app.screen.query_one("#ask-title").render())

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.debugger.edits import Place, read_edit
+from backprop_tui.debugger.edits import read_edit
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.view import Choice
 
-HERE = Place("net.weight", "value", (0, 1))
+HERE = Choice("net.weight", "value", (0, 1))
 NAMES = ["net.weight", "x", "layers[0].bias"]
 
 

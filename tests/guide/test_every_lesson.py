@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from backprop_tui.guide.answer import SMALL
+from backprop_tui.guide.answer import everywhere
 from backprop_tui.guide.catalog import GROUPS, find, lessons
 from backprop_tui.guide.guide import Guide, Page
 from backprop_tui.guide.lesson import Ask, Lesson
@@ -143,15 +143,18 @@ def test_what_is_asked_for_is_hidden_and_only_then(driver: Driver, name: str) ->
     seen, _ = read_right(driver, name)
 
     for page, told in zip(seen.pages, walked(driver, name), strict=True):
-        hides = told.beat.ask is not None and told.beat.ask.kind == "number" and not everywhere(told.answer)
+        hides = (
+            told.beat.ask is not None
+            and told.beat.ask.kind == "number"
+            and not everywhere(number_of(told.answer))
+        )
         assert len(page.hidden) == hides
     assert all(not page.hidden for page in seen.after)
 
 
-def everywhere(answer: str) -> bool:
-    """Whether a number stands in too many places to be hidden."""
-    number = float(answer.replace("−", "-"))
-    return number.is_integer() and abs(number) < SMALL
+def number_of(answer: str) -> float:
+    """An answer as it is told."""
+    return float(answer.replace("−", "-"))
 
 
 # backwards

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from backprop_tui.debugger.view import Pointer
+from backprop_tui.debugger.view import Choice
 from backprop_tui.panes.drawing import labels
 from backprop_tui.panes.drawing.canvas import Canvas, fitted, plain_text
 from backprop_tui.panes.drawing.flow import active_row, flow_line, flow_rows, header_line, widths_for
@@ -403,7 +403,7 @@ def test_weights_held_as_in_out_are_chosen_by_their_place_in_the_parameter():
 
 def test_the_weight_that_a_guide_points_at_glows():
     view = before("Linear", 2)
-    view = replace(view, pointer=Pointer(W1, "value", (1, 0)))
+    view = replace(view, pointer=Choice(W1, "value", (1, 0)))
     element = pointed_element(view)
     assert element == Element(W1, 2)
     seen = observe(view)
@@ -414,5 +414,5 @@ def test_the_weight_that_a_guide_points_at_glows():
 
 def test_a_guide_that_points_at_nothing_here_points_at_nothing():
     view = before("Linear", 2)
-    for pointer in (None, Pointer("nothing", "value", (0,)), Pointer(W1), Pointer(W1, "value", (0,))):
+    for pointer in (None, Choice("nothing", "value", (0,)), Choice(W1), Choice(W1, "value", (0,))):
         assert pointed_element(replace(view, pointer=pointer)) is None

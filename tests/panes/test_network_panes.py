@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 from textual.app import App
 
-from backprop_tui.debugger.view import Stop, View, Window
-from backprop_tui.panes.choice import Choice
+from backprop_tui.debugger.view import Choice, Stop, View, Window
 from backprop_tui.panes.network import NetworkPane
 from backprop_tui.panes.parameters import ParametersPane
 from support.update_views import NAMES, before, big, row, tensor, update_views

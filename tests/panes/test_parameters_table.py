@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from backprop_tui.debugger.view import Pointer, Stop, View
+from backprop_tui.debugger.view import Choice, Stop, View
 from backprop_tui.explain.explanation import Explanation
 from backprop_tui.panes.drawing.canvas import plain_text
 from backprop_tui.panes.drawing.grid import Grid, two_dimensions
@@ -240,12 +240,12 @@ def glowing(view):
 
 
 def test_the_number_that_a_guide_points_at_glows_and_has_a_glyph_beside_it():
-    view = replace(before(NAMES[0], 2), pointer=Pointer(NAMES[1], "grad", (0, 1)))
+    view = replace(before(NAMES[0], 2), pointer=Choice(NAMES[1], "grad", (0, 1)))
     assert glowing(view) == [(f"{NAMES[1]}[0,1]", "−0.48")]
     rows = [row for row in table_text(view).splitlines() if row.startswith("»")]
     assert len(rows) == 1 and f"{NAMES[1]}[0,1]" in rows[0]
 
 
 def test_without_an_index_all_of_a_tensor_glows():
-    view = replace(before(NAMES[0], 2), pointer=Pointer(NAMES[1]))
+    view = replace(before(NAMES[0], 2), pointer=Choice(NAMES[1]))
     assert [text for _, text in glowing(view)] == ["0.14", "0.15"]

@@ -117,7 +117,7 @@ def _parser(prog: str, description: str) -> _Parser:
 
 def _changes(options: argparse.Namespace) -> tuple[tuple[str, Any], ...]:
     """(kind, value) of the changes asked for."""
-    from backprop_tui.debugger.options import parse_change
+    from backprop_tui.debugger.options import change_of
 
     found = []
     for name in _CHANGES:
@@ -125,10 +125,9 @@ def _changes(options: argparse.Namespace) -> tuple[tuple[str, Any], ...]:
         if text is None:
             continue
         try:
-            value = parse_change(name, text)
+            found.append(change_of(name, text))
         except ValueError as error:
             raise UsageError(f"--{name.replace('_', '-')}: {error}") from None
-        found.append(("loss" if name == "reduction" else name, value))
     return tuple(found)
 
 

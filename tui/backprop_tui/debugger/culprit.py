@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from backprop_tui.debugger.breakpoints import Breakpoint
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.processes import Checkpoint
-from backprop_tui.debugger.run import EVERYTHING, Run, Target
+from backprop_tui.debugger.run import EVERYTHING, Run, Target, goal_of
 from backprop_tui.debugger.scout import Scout
-from backprop_tui.debugger.stopping import goal_of, just_before, near
+from backprop_tui.debugger.stopping import near, stretches
 from backprop_tui.debugger.timeline import START
-from backprop_tui.debugger.view import Stop
 from backprop_tui.debugger.wire import Message
 from backprop_tui.protocol import Time
 
@@ -33,19 +32,6 @@ class Culprit:
     def target(self) -> Target:
         """Where it is."""
         return Target(self.iteration, time=self.time)
-
-
-def stretches(run: Run, stop: Stop) -> Iterator[tuple[Checkpoint, Target]]:
-    """The past of a stop from one checkpoint to the next, the latest stretch first."""
-    over = stop.reason in ("finished", "crashed")
-    goal = goal_of(stop)
-    before = stop.time if over else just_before(stop.time)
-    while before >= START:
-        base = run.processes.nearest(before)
-        yield base, goal
-        # A copy that stands before an operation does not see it begin: the stretch before it does.
-        goal = Target(0, time=(base.time[0], base.time[1] + 1))
-        before = just_before(base.time)
 
 
 # who wrote this
@@ -147,7 +133,7 @@ async def _search(run: Run, scout: Scout, base: Checkpoint, goal: Target) -> Cul
     iteration = starts.of_landmark(max(message["hits"][0]["landmark"] - 1, 0)) if message["hits"] else 0
     iteration = iteration or message["iteration"]
     first = max(iteration - 1, 0)
-    begin = run.processes.nearest(starts.of(first) if first else START)
+    begin = run.processes.nearest(starts.of(first))
     found = _fresh(await _makers(scout, begin, goal, first), iteration)
     if found is not None or not message["hits"]:
         return found

@@ -10,7 +10,6 @@ from backprop_tui.debugger.failure import CheckpointGone, Refused
 from backprop_tui.debugger.processes import Checkpoint
 from backprop_tui.debugger.run import Run
 from backprop_tui.debugger.side import Side, side_copy
-from backprop_tui.debugger.timeline import START
 
 _HELLO = 2.0
 """Seconds within which a new checkpoint says hello."""
@@ -71,7 +70,7 @@ class CursorCopies:
         iteration, here = run.stop.iteration, self._here()
         # What happens before a landmark is observed from the one before it (see `Run.go_back`).
         first = iteration - 1 if here is None and iteration > 2 else 0
-        base = here or run.processes.nearest(run.history.starts.of(first) if first else START)
+        base = here or run.processes.nearest(run.history.starts.of(first))
         observe: list[list[int | None]] = [[first, None]]
         go = {"time": list(run.cursor()), "observe": observe}
         return side_copy(run, base, go)

@@ -7,27 +7,16 @@ import math
 import operator
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.view import Choice
 from backprop_tui.protocol import plain
 
 FORMS = (
     "0.5 or =1/3 sets the element · fill 0, *0.5, [[1, 2], [3, 4]] the whole tensor · NAME = 0.1 another one"
 )
 _OTHERS = "NAME = 1/3, NAME[0,1] = 0.5, NAME.grad fill 0, NAME *0.5, lr = 0.1"
-
-
-@dataclass(frozen=True)
-class Place:
-    """What an edit without a name is about."""
-
-    name: str
-    attribute: str
-    """value or grad"""
-    index: tuple[int, ...] | None
-    """None: the tensor as a whole."""
 
 
 Edit = tuple[str, Any]
@@ -46,7 +35,7 @@ _CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi, "e": math.e}
 _NAMED = re.compile(r"(?P<name>[A-Za-z_]\w*(?:\.\w+|\[[^\]]*\])*)\s*(?P<rest>=.*|\*.*|fill\b.*)")
 
 
-def read_edit(text: str, chosen: Place | None, tensors: Collection[str]) -> Edit:
+def read_edit(text: str, chosen: Choice | None, tensors: Collection[str]) -> Edit:
     """The change that was typed. ``tensors``: every name that leads to one; others are hyperparameters.
 
     Raises Refused with the forms.
@@ -62,15 +51,15 @@ def read_edit(text: str, chosen: Place | None, tensors: Collection[str]) -> Edit
 
 def _of_name(name: str, rest: str, tensors: Collection[str]) -> Edit:
     if name in tensors:
-        return "set", _of_tensor(Place(name, "value", None), rest)
+        return "set", _of_tensor(Choice(name, "value", None), rest)
     whole, _, index = name.rpartition("[")
     attribute = "value"
-    for place in (Place(name, "value", None), Place(whole, "value", _index(index))):
+    for place in (Choice(name, "value", None), Choice(whole, "value", _index(index))):
         if place.name.endswith(".grad") and place.name not in tensors:
             attribute = "grad"
         owner = place.name.removesuffix(".grad") if attribute == "grad" else place.name
         if owner in tensors:
-            return "set", _of_tensor(Place(owner, attribute, place.index), rest)
+            return "set", _of_tensor(Choice(owner, attribute, place.index), rest)
     if not name.isidentifier() or not rest.startswith("="):
         raise Refused(f"no tensor of the script is called {name} here; for example {_OTHERS}")
     value = _whole_number(_numbers(rest[1:]))
@@ -82,7 +71,7 @@ def _index(text: str) -> tuple[int, ...] | None:
     return tuple(int(part) for part in parts) if all(re.fullmatch(r"\s*-?\d+\s*", p) for p in parts) else None
 
 
-def _of_tensor(place: Place, text: str) -> dict[str, Any]:
+def _of_tensor(place: Choice, text: str) -> dict[str, Any]:
     """The value of a ``set`` change."""
     where = {"name": place.name, "attr": place.attribute}
     if text.startswith("*"):

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from backprop_tui.debugger.options import PARSERS, parse_change
+from backprop_tui.debugger.options import PARSERS, change_of
 
 MOST_CHANGED = 8
 """Futures of one race, beside the one in which nothing is changed."""
@@ -60,8 +60,7 @@ def _change(text: str) -> tuple[str, Any]:
         raise ValueError(f"A change is written like optimizer=Adam(lr=0.1), not {text!r}.")
     if kind not in PARSERS:
         raise ValueError(f"There is no change {name.strip()!r}: choose from {', '.join(PARSERS)}.")
-    # A reduction is a setting of the loss.
-    return ("loss" if kind == "reduction" else kind), parse_change(kind, value)
+    return change_of(kind, value)
 
 
 def _kind(name: str) -> str:

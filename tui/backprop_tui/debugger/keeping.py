@@ -11,8 +11,6 @@ from backprop_tui.debugger.saved import Cursor, Saved, doubts, hash_of
 if TYPE_CHECKING:
     from backprop_tui.debugger.view import Stop
 
-OVER = ("finished", "crashed")
-
 
 def saved_from(run: Run, stop: Stop, breakpoints: tuple[str, ...]) -> Saved:
     """The session as it stands at a stop."""
@@ -31,7 +29,7 @@ def saved_from(run: Run, stop: Stop, breakpoints: tuple[str, ...]) -> Saved:
         program.changes,
         tuple(run.log.entries),
         breakpoints,
-        Cursor(stop.time, stop.iteration, stop.number, stop.reason in OVER),
+        Cursor(stop.time, stop.iteration, stop.number, stop.over),
         tuple(run.history.digests.until(stop.time[0])),
     )
 
@@ -69,7 +67,7 @@ def _differences(run: Run, saved: Saved, stop: Stop) -> list[str]:
         return [f"the run is not the one that was saved: it differs {_place(run, saved, wrong[0])}"]
     there, here = saved.cursor, f"{stop.iteration}.{stop.number}"
     if there.over:  # operations after the last landmark are only counted where they were observed
-        return [] if stop.reason in OVER else [f"the script had ended, and now it has not: this is {here}"]
+        return [] if stop.over else [f"the script had ended, and now it has not: this is {here}"]
     if stop.time != there.time:
         return [f"the session stood at {there.iteration}.{there.number}, which does not come: this is {here}"]
     return []

@@ -49,6 +49,14 @@ def parse_change(kind: str, text: str) -> Any:
     return PARSERS[kind](text.strip())
 
 
+def change_of(kind: str, text: str) -> tuple[str, Any]:
+    """(kind, value) of a change as a session takes it: a reduction is a setting of the loss.
+
+    Raises ValueError as `parse_change` does.
+    """
+    return ("loss" if kind == "reduction" else kind), parse_change(kind, text)
+
+
 def _one_of(what: str, *words: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.lower() in words:

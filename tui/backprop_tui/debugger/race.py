@@ -21,6 +21,7 @@ from backprop_tui.debugger.history import loss_points, rate_points
 from backprop_tui.debugger.parting import Marks, Parting, Search
 from backprop_tui.debugger.run import Run
 from backprop_tui.debugger.side import Side, until
+from backprop_tui.debugger.view import OVER
 from backprop_tui.debugger.wire import Message
 from backprop_tui.protocol import LossPoint, RatePoint
 
@@ -170,7 +171,7 @@ class Race:
             digest = await side.ask("fingerprint")
             self._marks[number].fingerprints[end] = digest
             self._set(number, fingerprint=digest)
-            if stop["reason"] in ("finished", "crashed"):
+            if stop["reason"] in OVER:
                 break
         return stop
 

@@ -61,6 +61,12 @@ class Target:
         return {"position": [self.iteration, self.number]}
 
 
+def goal_of(stop: Stop) -> Target:
+    """A stop as something to run to again."""
+    time = NEVER if stop.over else stop.time
+    return Target(0, time=time, interrupted=not stop.over and stop.next is None)
+
+
 class Run:
     """The timeline of one script."""
 
@@ -140,7 +146,7 @@ class Run:
         limit = target.time if target.time is not None else self.history.starts.of(target.iteration)
         if undo:
             self.undo(target.comes_after)
-        begin = self.history.starts.of(first) if first else START
+        begin = self.history.starts.of(first)
         near = self.processes.nearest(limit)
         known = self.trail.since <= begin and self.trail.since <= near.time <= self.cursor()
         base = near if known and near.time > begin else self.processes.nearest(begin)
@@ -148,7 +154,7 @@ class Run:
 
     async def travel(self, base: Checkpoint, target: Target, observe_from: int) -> Stop:
         """Wake a checkpoint and run it to the target."""
-        begin = self.history.starts.of(observe_from) if observe_from else START
+        begin = self.history.starts.of(observe_from)
         if base.time > begin:
             self.trail.cut(base.time)
         else:
@@ -201,7 +207,7 @@ class Run:
         self.log.entries = list(entries)
         first = target.iteration - 1 if target.iteration > 2 else 0
         stop = await self.travel(self.processes.nearest(BEFORE_ALL), target, first)
-        self.trail.reset_to(self.history.starts.of(first) if first else START)
+        self.trail.reset_to(self.history.starts.of(first))
         return stop
 
     def close_behind(self, stop: Stop) -> bool:
@@ -213,11 +219,9 @@ class Run:
         """Come here again, observing from earlier on: then it is known what was before."""
         stop = self.stop
         assert stop is not None
-        over = stop.reason in ("finished", "crashed")
         first = min(self.history.starts.of_landmark(self.trail.since[0]), stop.iteration) - 1
-        interrupted = not over and stop.next is None
-        target = Target(stop.iteration, time=NEVER if over else stop.time, interrupted=interrupted)
-        return await self.go_back(target, max(first, 0), undo=not over)
+        target = replace(goal_of(stop), iteration=stop.iteration)
+        return await self.go_back(target, max(first, 0), undo=not stop.over)
 
     async def revive(self) -> Stop:
         """The live process is gone: go back to where it stood last."""

@@ -10,7 +10,6 @@ import binascii
 import hashlib
 import json
 import os
-import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +18,7 @@ from typing import Any
 
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.log import Entry
+from backprop_tui.debugger.whole_file import write_whole
 from backprop_tui.protocol import Time
 
 FORMAT = "backprop-tui session"
@@ -126,16 +126,7 @@ def to_share(saved: Saved) -> str:
 
 def write(path: Path, saved: Saved) -> None:
     """Write a session file: whole, or not at all. Raises OSError."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(to_text(saved))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(path, to_text(saved))
 
 
 def load(word: str) -> Saved:

@@ -11,7 +11,7 @@ from typing import Any
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.processes import PAUSE_SIGNAL, Checkpoint
 from backprop_tui.debugger.run import Run
-from backprop_tui.debugger.side import Side
+from backprop_tui.debugger.side import Side, orders
 from backprop_tui.debugger.wire import Message
 from backprop_tui.protocol import Record
 
@@ -52,10 +52,7 @@ class Scout:
         raise Refused("the checkpoint to start from is gone: try again")
 
     async def _send(self, base: Checkpoint, go: Message, records: Records | None) -> Message:
-        run = self.run
-        pending = run.log.after(base.changes)
-        go = {"record": False, **go, "observe": [*go.get("observe", []), *run.around(pending)]}
-        message = {"go": go, "changes": [entry.message() for entry in pending]}
+        run, message = self.run, orders(self.run, base, go)
         sides: list[Side] = []
         await run.processes.side(base, message, lambda peer: sides.append(self._begin(peer, records)))
         self._side = side = sides[0]

@@ -108,16 +108,20 @@ class Session(Seeking):
 
     async def open(self, program: Program) -> None:
         """Debug another program under the same interpreter: torch is not loaded again."""
-        if self.view.status == "starting":
-            raise Refused("torch is still being loaded")
-        if self._busy:
-            await self.pause()
-            await asyncio.sleep(0)
+        await self._quiet()
         self.run_of_script.open(program)
         self.breakpoints.clear()
         self._last_checkpoint, self._planned, self._chosen = 0.0, None, None
         self._publish(**blank(program))
         await self._alone(self.run_of_script.begin())
+
+    async def _quiet(self) -> None:
+        """End what is going on: another run begins. Raises Refused."""
+        if self.view.status == "starting":
+            raise Refused("torch is still being loaded")
+        if self._busy:
+            await self.pause()
+            await asyncio.sleep(0)
 
     async def goto(self, iteration: int, number: int) -> None:
         """Go to an operation of an iteration, counted from 1 (iteration 0: before training)."""
@@ -146,11 +150,7 @@ class Session(Seeking):
 
     async def restart(self) -> None:
         """Run the script again from its beginning, without the changes made since."""
-        if self.view.status == "starting":
-            raise Refused("torch is still being loaded")
-        if self._busy:
-            await self.pause()
-            await asyncio.sleep(0)
+        await self._quiet()
         self.run_of_script.forget()
         self._last_checkpoint = 0.0
         await self._alone(self.run_of_script.begin())

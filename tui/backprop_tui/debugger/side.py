@@ -101,6 +101,13 @@ def until(iteration: int) -> Message:
     return {"position": [iteration, 1], "observe": [[iteration, iteration]]}
 
 
+def orders(run: Run, base: Checkpoint, go: Message) -> Message:
+    """What a copy of a checkpoint is told: where to go, and the changes made between it and the cursor."""
+    pending = [entry for entry in run.log.after(base.changes) if entry.time <= run.cursor()]
+    go = {"record": False, **go, "observe": [*go.get("observe", ()), *run.around(pending)]}
+    return {"go": go, "changes": [entry.message() for entry in pending]}
+
+
 def _retrieve(future: asyncio.Future[Message]) -> None:
     """The end of a copy for which nobody waits any more is no error."""
     if not future.cancelled():
@@ -114,9 +121,7 @@ async def side_copy(run: Run, base: Checkpoint, go: Message) -> AsyncIterator[Si
     Changes that were made between the checkpoint and the cursor are made in it again. Raises Refused if
     there is no such copy, or if it ends on the way.
     """
-    pending = [entry for entry in run.log.after(base.changes) if entry.time <= run.cursor()]
-    go = {**go, "record": False, "observe": [*go["observe"], *run.around(pending)]}
-    message = {"go": go, "changes": [entry.message() for entry in pending]}
+    message = orders(run, base, go)
     sides: list[Side] = []
     try:
         await run.processes.side(base, message, lambda peer: sides.append(Side(peer)))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from backprop_tui.debugger.breakpoints import RECORDED, Breakpoint
 from backprop_tui.debugger.noticing import Noticing
 from backprop_tui.debugger.processes import Checkpoint
-from backprop_tui.debugger.run import EVERYTHING, NEVER, Run, Target
+from backprop_tui.debugger.run import EVERYTHING, NEVER, Run, Target, goal_of
 from backprop_tui.debugger.scout import Scout
 from backprop_tui.debugger.timeline import START
 from backprop_tui.debugger.view import Stop
@@ -140,23 +140,16 @@ class Stopping:
         """The last hit before the cursor; with a count the n-th before it."""
         stop = self.run.stop
         assert stop is not None
-        over = stop.reason in ("finished", "crashed")
-        limit, goal = stop.time, goal_of(stop)
         met: dict[int, list[Hit]] = {number: [] for number in range(len(self.points))}
-        before = limit if over else just_before(limit)
-        while self.points and before >= START:
-            base = self.run.processes.nearest(before)
-            for hit in await self._between(scout, base, goal, limit):
+        for base, goal in stretches(self.run, stop) if self.points else ():
+            assert goal.time is not None
+            for hit in await self._between(scout, base, goal, min(goal.time, stop.time)):
                 known = met[self.points.index(hit.point)]
                 if hit not in known:
                     known.append(hit)
             found = await self._latest(scout, met)
             if found is not None:
                 return found
-            # A copy that stands before an operation is not asked about that one: its predecessor is.
-            goal = Target(0, time=(base.time[0], base.time[1] + 1))
-            limit = goal.time or limit
-            before = just_before(base.time)
         return None
 
     async def _between(self, scout: Scout, base: Checkpoint, goal: Target, limit: Time) -> list[Hit]:
@@ -177,7 +170,7 @@ class Stopping:
         last = starts.of_landmark(limit[0])
         noticing.begin([], [], just_before(base.time))
         go = {"position": [last + 1, 1], "record": True, "observe": [[first, None]]}
-        earlier = self.run.processes.nearest(starts.of(first) if first else START)
+        earlier = self.run.processes.nearest(starts.of(first))
         await scout.send(earlier, go, noticing.take)
         noticing.end()
         return [Hit(found.point, found.notice.text, found.notice.time) for found in noticing.found]
@@ -196,17 +189,23 @@ class Stopping:
         """The operation before which a hit is met that was met at full speed."""
         starts = self.run.history.starts
         iteration = starts.of_landmark(max(hit.time[0] - 1, 0))
-        base = self.run.processes.nearest(starts.of(iteration) if iteration else START)
+        base = self.run.processes.nearest(starts.of(iteration))
         go = {**hit.target(self.run).condition(), "observe": [[iteration, None]]}
         stop = await scout.send(base, go)
         landmark, operation = stop["time"]
         return replace(hit, time=(landmark, operation), exact=True)
 
 
-def goal_of(stop: Stop) -> Target:
-    """The stop as something to run to."""
-    over = stop.reason in ("finished", "crashed")
-    return Target(0, time=NEVER if over else stop.time, interrupted=not over and stop.next is None)
+def stretches(run: Run, stop: Stop) -> Iterator[tuple[Checkpoint, Target]]:
+    """The past of a stop from one checkpoint to the next, the latest stretch first."""
+    goal = goal_of(stop)
+    before = stop.time if stop.over else just_before(stop.time)
+    while before >= START:
+        base = run.processes.nearest(before)
+        yield base, goal
+        # A copy that stands before an operation does not see it begin: the stretch before it does.
+        goal = Target(0, time=(base.time[0], base.time[1] + 1))
+        before = just_before(base.time)
 
 
 def just_before(time: Time) -> Time:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:  # numpy comes with some, and the first frame does without
 Status = Literal["starting", "stopped", "running", "finished", "crashed", "died"]
 
 
+OVER = ("finished", "crashed")
+"""Reasons of a stop after which no operation comes."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """One line of the script's call stack."""
@@ -50,6 +54,11 @@ class Stop:
     exit_status: int | None = None
     error: str | None = None
     """The script's traceback, if it crashed."""
+
+    @property
+    def over(self) -> bool:
+        """Whether the script has come to its end."""
+        return self.reason in OVER
 
 
 @dataclass(frozen=True)
@@ -127,14 +136,19 @@ class Toggles:
 
 
 @dataclass(frozen=True)
-class Pointer:
-    """The number that the reader is pointed at by the guide of a lesson."""
+class Choice:
+    """A number of a tensor: the one that the cursor is on, that a guide points at, or that is edited."""
 
     name: str
     attribute: str = "value"
-    """value or grad"""
+    """value, grad, or state.exp_avg and the like"""
     index: tuple[int, ...] | None = None
     """None: the whole tensor."""
+
+    def __str__(self) -> str:
+        """As the script would write it: ``linear1.weight.grad[1, 0]``."""
+        name = self.name if self.attribute == "value" else f"{self.name}.{self.attribute}"
+        return f"{name}[{', '.join(map(str, self.index))}]" if self.index else name
 
 
 @dataclass(frozen=True)
@@ -173,5 +187,5 @@ class View:
     """Why the results of `stop.last` are what they are; they come shortly after the stop."""
     notices: tuple[Notice, ...] = ()
     """What seems to be wrong in this iteration and the one before; they too come shortly after the stop."""
-    pointer: Pointer | None = None
+    pointer: Choice | None = None
     """Where to look."""

@@ -13,7 +13,7 @@ from backprop_tui.guide.text import fill, number_text
 
 Mark = Literal["right", "close", "wrong", "skipped"]
 
-SMALL = 10
+_SMALL = 10
 """A whole number below it stands in too many places to be hidden."""
 _SLIP = 0.005
 """How near to the result of a slip an answer must be, as a part of it."""
@@ -44,6 +44,11 @@ def right_answer(ask: Ask, known: Mapping[str, Any]) -> Quantity | int:
     if numbers.count(largest) > 1:
         raise WrongExpression(f"several of {', '.join(ask.values)} are largest")
     return numbers.index(largest) + 1
+
+
+def everywhere(number: float) -> bool:
+    """Whether a number stands in too many places to be hidden, as 0 and 1 do."""
+    return number.is_integer() and abs(number) < _SMALL
 
 
 def judge(ask: Ask, given: str | None, known: Mapping[str, Any]) -> Verdict:

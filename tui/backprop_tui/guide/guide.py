@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from backprop_tui.debugger.failure import Refused
-from backprop_tui.guide.answer import SMALL, Verdict, check_form, judge, right_answer
+from backprop_tui.guide.answer import Verdict, check_form, everywhere, judge, right_answer
 from backprop_tui.guide.expression import Quantity, WrongExpression, part
 from backprop_tui.guide.facts import facts_at
 from backprop_tui.guide.story import Story
@@ -290,5 +290,6 @@ def hidden_by(ask: Ask, known: dict[str, Any]) -> frozenset[float]:
         found = right_answer(ask, known)
     except WrongExpression:
         return frozenset()
-    plain = isinstance(found, Quantity) and found.value.is_integer() and abs(found.value) < SMALL
-    return frozenset({found.value}) if isinstance(found, Quantity) and not plain else frozenset()
+    if not isinstance(found, Quantity) or everywhere(found.value):
+        return frozenset()
+    return frozenset({found.value})

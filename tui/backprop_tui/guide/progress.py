@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_state_path
 
+from backprop_tui.debugger.whole_file import write_whole
 from backprop_tui.guide.answer import Mark
 
 _LARGEST = 1_000_000
@@ -73,13 +72,7 @@ class Notebook:
         text = json.dumps({name: asdict(progress) for name, progress in self._known.items()}, indent=1)
         with contextlib.suppress(OSError):
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self.file.parent, prefix=".progress")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(text)
-                os.replace(temporary, self.file)
-            except OSError:
-                os.unlink(temporary)
+            write_whole(self.file, text)
 
 
 def _read(file: Path) -> dict[str, Progress]:

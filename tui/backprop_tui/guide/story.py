@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from backprop_tui.debugger.log import chip_of
-from backprop_tui.debugger.options import parse_change
+from backprop_tui.debugger.options import change_of
 from backprop_tui.debugger.timeline import time_of
 from backprop_tui.debugger.view import View
 from backprop_tui.guide.lesson import Lesson, Place
@@ -97,9 +97,9 @@ class Story:
 
     def _look_around(self, view: View) -> None:
         """Find the operations of beats among those that have just been run."""
-        assert view.stop is not None
+        operations = around(view)
         for key in {key for beat in self._chapter() for key in self._keys(beat)} - self._met.keys():
-            time = _time_at(key[1], view)
+            time = _time_at(key[1], view, operations)
             if time is not None:
                 self._begun[key] = time
 
@@ -111,12 +111,12 @@ class Story:
         }
 
 
-def _time_at(place: Place, view: View) -> Time | None:
-    """The earliest time of a stop at a place, if the run has just come by it."""
+def _time_at(place: Place, view: View, operations: list[Record]) -> Time | None:
+    """The earliest time of a stop at a place, if the run has just come by it: by one of ``operations``."""
     assert view.stop is not None
     if place.when == "end" and view.status == "finished":
         return view.stop.time
-    found = found_in(place, around(view)) if place.when in ("before", "after") else None
+    found = found_in(place, operations) if place.when in ("before", "after") else None
     if found is None:
         return None
     done = [time_of(record) for record in view.records]
@@ -156,8 +156,3 @@ def wanted(changes: Iterable[tuple[str, str]]) -> list[tuple[str, Any]]:
         chip = chip_of(*changed)
         last[changed[0] if changed[0] != "set" else chip] = changed
     return sorted((changed for changed in last.values() if chip_of(*changed)), key=repr)
-
-
-def change_of(kind: str, text: str) -> tuple[str, Any]:
-    """(kind, value) of a change as a session takes it."""
-    return ("loss" if kind == "reduction" else kind), parse_change(kind, text)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backprop_tui.debugger.options import change_of
 from backprop_tui.debugger.timeline import time_of
 from backprop_tui.debugger.view import View
 from backprop_tui.guide.place import described, found_in
-from backprop_tui.guide.story import around, change_of, in_force, wanted
+from backprop_tui.guide.story import around, in_force, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from backprop_tui.debugger.failure import Refused
-from backprop_tui.guide.answer import SMALL, judge, right_answer
+from backprop_tui.guide.answer import everywhere, judge, right_answer
 from backprop_tui.guide.expression import Quantity, WrongExpression, evaluate, is_true, part
 from backprop_tui.guide.facts import facts_at
 from backprop_tui.guide.place import described
@@ -54,7 +54,7 @@ async def walk(lesson: Lesson, session: Drivable) -> AsyncIterator[Told]:
             known = await _come(lesson, session, index, lesson.place_of(index), kept)
             told = _held(told, known, kept, lesson)
             if beat.ask is not None:
-                yield await _asked(lesson, session, index, told, kept)
+                yield await _asked(lesson, session, index, told, known, kept)
             else:
                 yield told
         except (NoSuchPlace, Refused) as error:
@@ -117,11 +117,12 @@ def _filled(text: str, known: dict[str, Any]) -> tuple[str, list[str]]:
         return fill(text, known), [str(error)]
 
 
-async def _asked(lesson: Lesson, session: Drivable, index: int, told: Told, kept: dict[str, Any]) -> Told:
+async def _asked(
+    lesson: Lesson, session: Drivable, index: int, told: Told, known: dict[str, Any], kept: dict[str, Any]
+) -> Told:
     """The question of a beat, its answer, and what its slips come to."""
     ask = told.beat.ask
     assert ask is not None
-    known = await _come(lesson, session, index, lesson.place_of(index), kept)
     question, wrong = _filled(ask.question, known)
     if ask.after is not None:
         known = await _come(lesson, session, index, ask.after, kept)
@@ -144,7 +145,7 @@ def _answered(ask: Ask, known: dict[str, Any]) -> tuple[str, list[str]]:
         problems.append(f"“{ask.check}” is not so, but the answer to “{ask.question}” rests on it")
     if not isinstance(right, Quantity):
         return ask.choices[right - 1], problems
-    if ask.after is None and right.value.is_integer() and abs(right.value) < SMALL:
+    if ask.after is None and everywhere(right.value):
         problems.append(f"{right.value:g} cannot be hidden, it is everywhere: ask for it before it is there")
     problems += [problem for slip in ask.slips for problem in _slipped(ask, slip.value, known)]
     return number_text(right), problems

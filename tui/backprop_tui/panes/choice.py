@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from textual.message import Message
 
-
-@dataclass(frozen=True)
-class Choice:
-    """A number that the cursor is on."""
-
-    name: str
-    attribute: str
-    """value, grad, or state.exp_avg and the like"""
-    index: tuple[int, ...] | None
-    """None: the row stands for the whole tensor."""
-
-    def __str__(self) -> str:
-        """As the script would write it: ``linear1.weight.grad[1, 0]``."""
-        name = self.name if self.attribute == "value" else f"{self.name}.{self.attribute}"
-        return f"{name}[{', '.join(map(str, self.index))}]" if self.index else name
+from backprop_tui.debugger.view import Choice
 
 
 class Chosen(Message):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual import events, work
 from textual.binding import Binding
 
-from backprop_tui.debugger.view import View, Window
-from backprop_tui.panes.choice import Choice, Chosen
+from backprop_tui.debugger.view import Choice, View, Window
+from backprop_tui.panes.choice import Chosen
 from backprop_tui.panes.drawing.canvas import Line, fitted
 from backprop_tui.panes.drawing.flow import (
     FlowRow,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from textual import events, work
 from textual.binding import Binding
 
-from backprop_tui.debugger.view import View, Window
+from backprop_tui.debugger.view import Choice, View, Window
 from backprop_tui.explain.numbers import count
-from backprop_tui.panes.choice import Choice, Chosen
+from backprop_tui.panes.choice import Chosen
 from backprop_tui.panes.drawing import grid as grids
 from backprop_tui.panes.drawing.grid import Grid, two_dimensions
 from backprop_tui.panes.drawing.heat import patch_of

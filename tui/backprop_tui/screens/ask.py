@@ -13,9 +13,24 @@ from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.panes.drawing.canvas import cut
 
 Accept = Callable[[str], Awaitable[None]]
 """Does what was answered. Raises Refused with one sentence, and the question stays open."""
+
+
+def options(entries: Sequence[str], typed: str = "", width: int | None = None) -> list[Option]:
+    """The entries that contain what was typed, up to its bracket; drawn at most ``width`` cells wide."""
+    head = typed.partition("(")[0].strip().lower()
+    shown = [entry for entry in entries if head in entry.lower()]
+    return [Option(entry if width is None else cut(entry, width), id=entry) for entry in shown]
+
+
+def put_into(line: Input, text: str) -> None:
+    """Let a text be edited."""
+    line.value = text
+    line.cursor_position = len(text)
+    line.focus()
 
 
 class Ask(ModalScreen[None]):
@@ -50,7 +65,7 @@ class Ask(ModalScreen[None]):
             yield Label(self._title, id="ask-title", markup=False)
             yield Input(self._value, id="ask-line", select_on_focus=False)
             if self._choices:
-                yield OptionList(*self._options(""), id="ask-list", markup=False)
+                yield OptionList(*options(self._choices), id="ask-list", markup=False)
             yield Label("", id="ask-error", markup=False)
             yield Label(self._hint or self._keys(), id="ask-hint", markup=False)
 
@@ -59,11 +74,6 @@ class Ask(ModalScreen[None]):
             return "Enter takes it · Esc closes"
         first = "↓ list" if self._editable else "type to filter"
         return f"{first} · Enter takes it · Esc closes"
-
-    def _options(self, typed: str) -> list[Option]:
-        head = typed.partition("(")[0].strip().lower()
-        shown = [choice for choice in self._choices if head in choice.lower()]
-        return [Option(choice, id=choice) for choice in shown]
 
     def on_mount(self) -> None:
         """Typing goes to the line."""
@@ -79,7 +89,7 @@ class Ask(ModalScreen[None]):
             return
         entries = self.query_one(OptionList)
         entries.clear_options()
-        entries.add_options(self._options(event.value))
+        entries.add_options(options(self._choices, event.value))
         if not self._editable and entries.option_count:
             entries.highlighted = 0
 
@@ -102,10 +112,7 @@ class Ask(ModalScreen[None]):
         if not self._editable:
             await self._take(choice)
             return
-        line = self.query_one(Input)
-        line.value = choice
-        line.cursor_position = len(choice)
-        line.focus()
+        put_into(self.query_one(Input), choice)
 
     async def _take(self, answer: str) -> None:
         try:

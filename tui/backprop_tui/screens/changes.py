@@ -10,12 +10,10 @@ from textual.screen import Screen
 
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.options import parse_change
-from backprop_tui.debugger.view import View
+from backprop_tui.debugger.view import Choice, View
 from backprop_tui.explain.numbers import shortest
 
 if TYPE_CHECKING:
-    from backprop_tui.debugger.edits import Place
-    from backprop_tui.panes.choice import Choice
     from backprop_tui.screens.ask import Accept
     from backprop_tui.screens.commands import CommandQueue
     from backprop_tui.screens.session_like import SessionLike
@@ -89,12 +87,8 @@ def future_lost(view: View) -> str:
     return f"The timeline is cut here: what is known up to iteration {view.future:,} will be forgotten."
 
 
-def _edited(place: Place | None) -> str:
-    if place is None:
-        return "Set something by its name"
-    grad = ".grad" if place.attribute == "grad" else ""
-    index = "" if place.index is None else f"[{','.join(map(str, place.index))}]"
-    return f"Set {place.name}{grad}{index} to"
+def _edited(chosen: Choice | None) -> str:
+    return "Set something by its name" if chosen is None else f"Set {chosen} to"
 
 
 class ChangeActions(Screen[None]):
@@ -192,19 +186,18 @@ class ChangeActions(Screen[None]):
 
     def action_edit(self) -> None:
         """Type a value for the chosen element, or an edit of anything by its name."""
-        from backprop_tui.debugger.edits import FORMS, Place, read_edit
+        from backprop_tui.debugger.edits import FORMS, read_edit
 
         chosen = self.chosen_element()
         if chosen is not None and chosen.attribute not in EDITABLE:
             self.say(not_editable(chosen))
             return
-        place = None if chosen is None else Place(chosen.name, chosen.attribute, chosen.index)
 
         async def use(text: str) -> None:
             names = [row["name"] or "" for row in [*self.view.parameters, *await self.session.tensors()]]
-            await self.session.change(*read_edit(text, place, names))
+            await self.session.change(*read_edit(text, chosen, names))
 
-        self._ask_change(_edited(place), use, hint=f"{FORMS} · Enter takes it · Esc closes")
+        self._ask_change(_edited(chosen), use, hint=f"{FORMS} · Enter takes it · Esc closes")
 
     def action_seed(self) -> None:
         """Type a seed."""

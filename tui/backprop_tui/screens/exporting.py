@@ -6,13 +6,11 @@ import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.view import Choice
+from backprop_tui.debugger.whole_file import write_whole
 from backprop_tui.screens.lessons import LessonActions
-
-if TYPE_CHECKING:
-    from backprop_tui.panes.choice import Choice
 
 CURVES = "curves: loss and learning rate (CSV)"
 VALUES = "values: every parameter and its gradient, here (CSV)"
@@ -69,11 +67,7 @@ class ExportActions(LessonActions):
     def _ask_file(self, kind: str, make: Make) -> None:
         async def write(name: str) -> None:
             path = file_named(name)
-            text = await make()
-            try:
-                path.write_text(text, encoding="utf-8")
-            except OSError as error:
-                raise Refused(f"{path} cannot be written: {error.strerror}") from None
+            put(path, await make())
             self.say(f"written: {path}")
 
         default = Path(self.session.view.script).stem + SUFFIXES[kind]
@@ -108,6 +102,14 @@ class ExportActions(LessonActions):
 
 async def _already(text: str) -> str:
     return text
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file that was asked for. Raises Refused."""
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise Refused(f"{path} cannot be written: {error.strerror}") from None
 
 
 def file_named(name: str) -> Path:

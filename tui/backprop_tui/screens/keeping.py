@@ -6,8 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backprop_tui.debugger.failure import Refused
-from backprop_tui.screens.exporting import ExportActions, file_named
+from backprop_tui.screens.exporting import ExportActions, file_named, put
 
 if TYPE_CHECKING:
     from backprop_tui.debugger.saved import Saved
@@ -18,14 +17,11 @@ class KeepingActions(ExportActions):
 
     def action_save(self) -> None:
         """Ask for a file and write the session into it."""
-        from backprop_tui.debugger.saved import SUFFIX, to_share, write
+        from backprop_tui.debugger.saved import SUFFIX, to_share, to_text
 
         async def save(name: str) -> None:
             path, session = file_named(name), self.session.saved()
-            try:
-                write(path, session)
-            except OSError as error:
-                raise Refused(f"{path} cannot be written: {error.strerror}") from None
+            put(path, to_text(session))
             self.app.copy_to_clipboard(to_share(session))
             self.say(f"saved; go on with: backprop-tui resume {path} (a string for it is in the clipboard)")
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from backprop_tui.debugger.launch import Program
-from backprop_tui.debugger.view import Pointer, View
+from backprop_tui.debugger.view import Choice, View
 from backprop_tui.screens.questions import QuestionActions
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class LessonActions(QuestionActions):
 
         look, pointer = page.look, None
         if look is not None and look.tensor is not None and not page.away:
-            pointer = Pointer(look.tensor, look.attribute, look.element)
+            pointer = Choice(look.tensor, look.attribute, look.element)
         return replace(hidden(view, page.hidden), pointer=pointer)
 
     @property

@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from backprop_tui.actions import ACTIONS
-from backprop_tui.debugger.view import View
+from backprop_tui.debugger.view import Choice, View
 from backprop_tui.panes.pieces import TextPane
 from backprop_tui.panes.program import ProgramPane
 from backprop_tui.panes.title import MessageLine, Title
@@ -39,7 +39,6 @@ from backprop_tui.screens.session_like import How, SessionLike
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from backprop_tui.panes.choice import Choice
     from backprop_tui.panes.guide import GuidePane
 
 

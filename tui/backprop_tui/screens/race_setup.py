@@ -11,12 +11,11 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
-from textual.widgets.option_list import Option
 
 from backprop_tui.debugger.futures import Future, parse_futures, starting_line
 from backprop_tui.debugger.race import MOST_ITERATIONS
-from backprop_tui.panes.drawing.canvas import cut
 from backprop_tui.panes.drawing.race import LETTERS
+from backprop_tui.screens.ask import options, put_into
 
 Wanted = tuple[list[Future], int]
 """The futures, the first of which is “as it is”, and how many iterations each runs."""
@@ -67,7 +66,7 @@ class RaceSetup(ModalScreen[Wanted | None]):
             yield Label(self._title, id="ask-title", markup=False)
             yield Label("", id="race-futures", markup=False)
             yield ChangeLine(placeholder=_EXAMPLE, id="ask-line", select_on_focus=False)
-            yield OptionList(*self._options(""), id="ask-list", markup=False)
+            yield OptionList(*options(self._suggestions, width=_ENTRY_WIDTH), id="ask-list", markup=False)
             with Horizontal(id="race-length"):
                 yield Label("Iterations of each", id="race-question", markup=False)
                 yield Input(str(self._iterations), id="race-iterations", select_on_focus=False)
@@ -78,11 +77,6 @@ class RaceSetup(ModalScreen[Wanted | None]):
         """Typing goes to the line of changes."""
         self._show_futures()
         self.query_one(ChangeLine).focus()
-
-    def _options(self, typed: str) -> list[Option]:
-        head = typed.partition("(")[0].strip().lower()
-        shown = [choice for choice in self._suggestions if head in choice.lower()]
-        return [Option(cut(choice, _ENTRY_WIDTH), id=choice) for choice in shown]
 
     def _show_futures(self) -> None:
         lines = [
@@ -96,15 +90,12 @@ class RaceSetup(ModalScreen[Wanted | None]):
         if event.input.id == "ask-line":
             entries = self.query_one(OptionList)
             entries.clear_options()
-            entries.add_options(self._options(event.value))
+            entries.add_options(options(self._suggestions, event.value, _ENTRY_WIDTH))
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        line = self.query_one(ChangeLine)
-        line.value = str(event.option.id)
-        line.cursor_position = len(line.value)
-        line.focus()
+        put_into(self.query_one(ChangeLine), str(event.option.id))
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

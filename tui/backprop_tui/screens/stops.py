@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 from backprop_tui.debugger.breakpoints import Breakpoint
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.panes.drawing.stops import form_lines, stop_lines
+from backprop_tui.screens.ask import put_into
 
 
 class StopsOf(Protocol):
@@ -110,10 +111,7 @@ class StopsScreen(ModalScreen[None]):
             text = self._stops()[event.option_index].text
         else:
             text = str(event.option.id)
-        line = self.query_one(Input)
-        line.value = text
-        line.cursor_position = len(text)
-        line.focus()
+        put_into(self.query_one(Input), text)
 
     def action_switch(self) -> None:
         """On or off."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from backprop_tui.debugger.view import Pointer, View
+from backprop_tui.debugger.view import Choice, View
 from backprop_tui.explain.numbers import (
     MINUS,
     count,
@@ -61,7 +61,7 @@ class Table:
     """Names of the entries of the optimizers' state."""
     prefix: str = ""
     """What all names begin with."""
-    pointer: Pointer | None = None
+    pointer: Choice | None = None
     """The number that a guide points at."""
     optimized: bool = False
     """Some optimizer holds some parameter, so being in none means something."""
