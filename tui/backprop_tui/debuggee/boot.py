@@ -66,7 +66,7 @@ class Debuggee:
         torch.set_num_threads(1)
         private.keep_fast_path()
         private.keep_l1_weight()
-        private.name_no_ranges_while(lambda: self.engine.observing)
+        private.name_no_ranges_of_optimizers()
         warn.install(self.engine.warned)
         self.engine.quiet += 1
         Backward(self.engine, self.observer).install()

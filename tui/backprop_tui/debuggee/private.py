@@ -138,19 +138,22 @@ LossModule = torch.nn.modules.loss._Loss
 """What the modules of losses are derived from."""
 
 
-def name_no_ranges_while(condition: Callable[[], bool]) -> None:
+def name_no_ranges_of_optimizers() -> None:
     """Let torch's optimizers not name ranges for a profiler that is not there.
 
-    `record_function` calls two operators, and each goes through every mode on the stack.
+    `record_function` calls two operators, which takes longer than a step of a small model, and each goes
+    through every mode on the stack. Ranges of the script's own stay as they are.
     """
-    original = torch.autograd.profiler.record_function
+    original: Any = torch.autograd.profiler.record_function
+    profiled = torch._C._autograd._profiler_enabled
+    none: Any = nullcontext()
 
-    def record_function(name: str, args: str | None = None) -> Any:
-        if condition() and not torch._C._autograd._profiler_enabled():
-            return nullcontext()
-        return original(name, args)
+    class record_function(original):  # type: ignore[misc]
+        def __new__(cls, name: str, args: str | None = None) -> Any:
+            unheard = cls is record_function and name.startswith("Optimizer.") and not profiled()
+            return none if unheard else super().__new__(cls)
 
-    torch.autograd.profiler.record_function = record_function  # type: ignore[assignment, misc]
+    torch.autograd.profiler.record_function = record_function  # type: ignore[misc]
 
 
 # autograd
