@@ -16,6 +16,7 @@ import torch
 from backprop_tui.debuggee import graph, private
 from backprop_tui.debuggee.changes.wrapping import transparent
 from backprop_tui.debuggee.engine import Engine
+from backprop_tui.debuggee.frames import calling_frame
 from backprop_tui.debuggee.observer import Observer, address_of
 from backprop_tui.debuggee.op import Op, OwnFunction
 from backprop_tui.protocol import OPERATION, PHASE
@@ -48,7 +49,15 @@ class Backward:
         @transparent
         @wraps(original)
         def call(*args: Any, **kwargs: Any) -> Any:
-            if not observer.stacked or not engine.ours() or engine.in_function:
+            if not observer.stacked:
+                if self._depth or engine.caller is not None or not engine.ours():
+                    return original(*args, **kwargs)
+                engine.caller = calling_frame()
+                try:
+                    return original(*args, **kwargs)
+                finally:
+                    engine.caller = None
+            if not engine.ours() or engine.in_function:
                 return original(*args, **kwargs)
             private.remove(observer)
             observer.stacked = False
@@ -71,7 +80,7 @@ class Backward:
             run = self._plainly if unobserved else self._observed
             self._depth += 1
             try:
-                if unobserved and self._depth == 1:
+                if unobserved and self._depth == 1 and engine.conditions.armed:
                     engine.conditions.backward_begins(t_outputs)
                 result = run(original, t_outputs, args, kwargs)
             finally:
@@ -97,7 +106,7 @@ class Backward:
         name = "backward" if kwargs.get("accumulate_grad") else "grad"
         op = engine.begin(PHASE if self._depth == 1 else OPERATION, "backward", name, list(t_outputs))
         args = self._changed(t_outputs, args, kwargs)  # which a stop before it may have decided
-        if self._depth == 1:
+        if self._depth == 1 and engine.conditions.armed:
             engine.conditions.backward_begins(t_outputs)
         hooks = Hooks(engine, engine.recording or engine.gate.armed, bool(args[1:2] != (False,)))
         hooks.install(t_outputs)
@@ -221,14 +230,21 @@ class Hooks:
         if self._removed:
             return
         if not self.engine.quiet:
-            self._open.append(self.engine.begin(OPERATION, "node", name, (sequence, None, grad_outputs)))
+            self._begin("node", name, (sequence, None, grad_outputs))
 
     def _accumulate_begins(self, index: int, grad_outputs: Any) -> None:
         if not self._both:
             self._ends(None, None)
         if not self.engine.quiet:
-            inputs = (0, self.leaves[index], grad_outputs)
-            self._open.append(self.engine.begin(OPERATION, "accumulate", "AccumulateGrad", inputs))
+            self._begin("accumulate", "AccumulateGrad", (0, self.leaves[index], grad_outputs))
+
+    def _begin(self, kind: str, name: str, inputs: Any) -> None:
+        engine = self.engine
+        op = engine.begin(OPERATION, kind, name, inputs)
+        if not engine.recording and engine.watch is None:
+            # autograd copies a gradient that somebody else holds before it keeps it or adds to it
+            op.inputs = (*inputs[:2], ())
+        self._open.append(op)
 
     def _ends(self, grad_inputs: Any, grad_outputs: Any) -> None:
         if self._open:

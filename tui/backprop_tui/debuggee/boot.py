@@ -68,6 +68,7 @@ class Debuggee:
         private.keep_l1_weight()
         private.name_no_ranges_of_optimizers()
         warn.install(self.engine.warned)
+        checkpoint.hide_from_waiting(self.checkpoints)
         self.engine.quiet += 1
         Backward(self.engine, self.observer).install()
         install(self.registry)

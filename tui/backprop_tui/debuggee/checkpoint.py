@@ -8,6 +8,7 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any
 
 from backprop_tui.debuggee import files, private
@@ -28,6 +29,8 @@ class Checkpoints:
         """A fork of ours is under way: hooks on fork need not disown the copy."""
         self.token = 0
         """That of the message which woke this process: it tells from which future a copy is."""
+        self._middle: int | None = None
+        """The process between this one and its youngest copy, which has not been waited for."""
         self.troubles: list[str] = []
         """Sentences about what could not be set back when this copy was woken."""
 
@@ -36,14 +39,17 @@ class Checkpoints:
 
         Returns None in the original. Returns again in each woken copy, with the message that woke
         it. ``place`` is what the copy says of itself: its time and iteration. The copy is forked
-        twice, so that the script's own ``os.wait`` never meets it.
+        twice, so that the script's own ``os.wait`` never meets it. The script goes on while the second
+        fork is made, which takes longer than the first, unless it listens to the end of its children.
         """
+        self.wait_for_middle()
         before_fork()
         open_files = files.remember()
-        with _default_sigchld():
-            middle = self._fork()
-            if middle:
-                os.waitpid(middle, 0)
+        with _default_sigchld() as handler:
+            self._middle = self._fork() or None
+            if self._middle is not None:
+                if handler != signal.SIG_DFL:
+                    self.wait_for_middle()
                 return None
             if self._fork():
                 os._exit(0)
@@ -52,6 +58,13 @@ class Checkpoints:
         hello = {"type": "hello", "role": "checkpoint", "pid": os.getpid(), "token": self.token}
         self.channel.send(hello | place)
         return self.sleep(open_files)
+
+    def wait_for_middle(self) -> None:
+        """Let no child of ours be left when somebody asks for this process's children."""
+        middle, self._middle = self._middle, None
+        if middle is not None:
+            with contextlib.suppress(ChildProcessError):  # the script ignores SIGCHLD: none is kept
+                os.waitpid(middle, 0)
 
     def sleep(self, open_files: dict[int, files.OpenFile]) -> dict[str, Any]:
         """Wait to be woken. Returns in the woken copies only."""
@@ -110,12 +123,27 @@ class Checkpoints:
             self.output.redirect()
 
 
+def hide_from_waiting(checkpoints: Checkpoints) -> None:
+    """Let the script's own waiting for any child of its process not meet one of ours."""
+    for name in ("wait", "wait3", "wait4", "waitpid", "waitid"):
+        setattr(os, name, _after(checkpoints.wait_for_middle, getattr(os, name)))
+
+
+def _after(first: Callable[[], None], original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        first()
+        return original(*args, **kwargs)
+
+    return call
+
+
 @contextlib.contextmanager
-def _default_sigchld() -> Iterator[None]:
+def _default_sigchld() -> Iterator[Any]:
     """A handler of the script's must not see the short-lived process between us and a copy."""
     handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
-        yield
+        yield handler
     finally:
         signal.signal(signal.SIGCHLD, handler if handler is not None else signal.SIG_DFL)
 

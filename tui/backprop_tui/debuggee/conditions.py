@@ -88,6 +88,8 @@ class Conditions:
         self.halt: Callable[[], None] = lambda: None
         """Stops the script where it is: no operation is observed before which it could stop."""
         self.hits: list[Hit] = []
+        self.armed = False
+        """Whether any breakpoint is wanted."""
         self._wanted: dict[str, list[Wanted]] = {}
         self._counts: dict[int, int] = {}
         self._collect = False
@@ -111,6 +113,7 @@ class Conditions:
         for wanted in found:
             for place in checks.places(wanted):
                 self._wanted.setdefault(place, []).append(wanted)
+        self.armed = bool(found)
         self._counts = dict.fromkeys((wanted.id for wanted in found), 0)
         self._collect = bool(message.get("collect"))
         self._after = tuple(message.get("after", (-1, 0)))
@@ -122,11 +125,6 @@ class Conditions:
             self.engine.watch = NonFinite(self.engine.quietly, results[0].what, here, self._result)
         elif isinstance(self.engine.watch, NonFinite):
             self.engine.watch = None
-
-    @property
-    def armed(self) -> bool:
-        """Whether any breakpoint is wanted."""
-        return bool(self._wanted)
 
     @property
     def locates(self) -> bool:

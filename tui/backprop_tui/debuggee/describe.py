@@ -85,6 +85,8 @@ def summary_of(tensor: torch.Tensor) -> TensorInfo:
 
 def scalar_of(value: Any) -> Any:
     """A learning rate or loss as a plain number: schedulers may hold tensors."""
+    if type(value) is float:
+        return plain(value)
     if isinstance(value, torch.Tensor):
         if value.numel() != 1:
             return values_of(value)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
+from types import FrameType
 from typing import Any, Protocol
 
 import torch
@@ -81,6 +82,8 @@ class Engine:
         self.at_training: list[Callable[[], Any]] = []
         """What to do when the training loop begins."""
         self.next_report = 0.0
+        self.caller: FrameType | None = None
+        """The frame of the script that called `backward`, while a pass runs that it called directly."""
         self._sites: dict[Any, str] = {}
         self.sink: Callable[[Record, Any], None] | None = None
         """Takes completed records and their evidence one by one (`trace`); else the recorder keeps them."""
@@ -289,10 +292,10 @@ class Engine:
 
     def _site(self) -> str:
         """The script's line, as ``file:line``."""
-        frame = user_frame()
+        frame = self.caller or user_frame()
         if frame is None:
             return ""
-        key = (frame.f_code, frame.f_lineno)
+        key = (frame.f_code, frame.f_lasti)
         known = self._sites.get(key)
         if known is None:
             known = self._sites[key] = f"{frame.f_code.co_filename}:{frame.f_lineno}"
@@ -310,7 +313,7 @@ class Engine:
     def _landmark_passed(self, ends_iteration: bool) -> None:
         if ends_iteration and not self.in_function:
             self.on_iteration_end()
-            if not self.observing:
+            if self.conditions.armed and not self.observing:
                 self.conditions.observed_no_more()
         now = perf_counter()
         if now >= self.next_report:

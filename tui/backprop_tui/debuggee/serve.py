@@ -17,6 +17,8 @@ from backprop_tui.debuggee.op import Op
 
 Message = dict[str, Any]
 _SHOWN_FRAMES = 20
+_CHECKPOINT_EVERY = 0.3
+"""Seconds, at least: while the script runs at full speed."""
 
 
 class Server:
@@ -39,7 +41,7 @@ class Server:
         self._automatic = False
         self._with_details = False
         self._next_checkpoint = 0.0
-        self._interval = 0.25
+        self._interval = _CHECKPOINT_EVERY
         self._stopped = False
         self._op: Op | None = None
         engine.on_stop = self.stop
@@ -203,7 +205,10 @@ class Server:
 
     def observes(self, iteration: int) -> bool:
         """Whether an iteration is to be observed."""
-        return any(first <= iteration and (last is None or iteration <= last) for first, last in self._ranges)
+        for first, last in self._ranges:  # a generator would take longer than its few ranges
+            if first <= iteration and (last is None or iteration <= last):
+                return True
+        return False
 
     def _checkpoint(self) -> Message | None:
         """Fork, unless that is not safe now. Returns in a woken copy what it is to do."""
@@ -221,7 +226,7 @@ class Server:
         woken = self.checkpoints.take(place, self.report)
         if woken is None:
             cost = perf_counter() - begun
-            self._interval = max(0.25, 20 * cost)
+            self._interval = max(_CHECKPOINT_EVERY, 40 * cost)
             self._next_checkpoint = perf_counter() + self._interval
         return woken
 

@@ -62,9 +62,11 @@ class Steps:
                 return original(*args, **kwargs)
             self._stepping += 1
             try:
-                run = self._observed if engine.observing else self._unobserved
-                self._begins(args[0])
-                result, rates = run(original, args, kwargs)
+                rates = self._begins(args[0])
+                if engine.observing:
+                    result, rates = self._observed(original, args, kwargs)
+                else:
+                    result = self._unobserved(original, args, kwargs)
                 self._rates[id(args[0])] = rates
             finally:
                 self._stepping -= 1
@@ -74,27 +76,28 @@ class Steps:
 
         return step
 
-    def _begins(self, optimizer: Any) -> None:
-        """Look whether the script has set the rates that the step will use."""
+    def _begins(self, optimizer: Any) -> list[Any]:
+        """The rates that the step will use. Looks whether the script has set them."""
         conditions, rates = self.engine.conditions, rates_of(optimizer)
         known = self._rates.get(id(optimizer), rates)
         self._steps[id(optimizer)] = self._steps.get(id(optimizer), 0) + 1
         if known != rates and conditions.armed:
             conditions.scheduled(Scheduled(known, rates, "hand"))
+        return rates
 
     def _number(self, optimizer: Any) -> int:
         return self._numbers.setdefault(id(optimizer), len(self._numbers))
 
     @transparent
-    def _unobserved(self, original: Any, args: Any, kwargs: Any) -> tuple[Any, list[Any]]:
-        """The result of a step, and the learning rates that it used."""
-        rates = rates_of(args[0])
-        self.engine.conditions.step_begins(args[0])
+    def _unobserved(self, original: Any, args: Any, kwargs: Any) -> Any:
+        if self.engine.conditions.armed:
+            self.engine.conditions.step_begins(args[0])
         args, kwargs = self._outside_step(args, kwargs)
-        return original(*args, **kwargs), rates
+        return original(*args, **kwargs)
 
     @transparent
     def _observed(self, original: Any, args: Any, kwargs: Any) -> tuple[Any, list[Any]]:
+        """The result of a step, and the learning rates that it used: a stop before it may change them."""
         optimizer = args[0]
         before = type(optimizer)
         op = self.engine.begin(PHASE, "step", before.__name__, optimizer)
@@ -102,7 +105,8 @@ class Steps:
             original = _step_of(type(optimizer))
             op.name = type(optimizer).__name__
         rates = rates_of(optimizer)
-        self.engine.conditions.step_begins(optimizer)
+        if self.engine.conditions.armed:
+            self.engine.conditions.step_begins(optimizer)
         updates = Updates(self.engine, optimizer)
         args, kwargs = self._outside_step(args, kwargs)
         outer, self.observer.updates = self.observer.updates, updates
