@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from unittest import mock
 
 import pytest
 
-from backprop_tui.debuggee.checkpoint import Checkpoints
+from backprop_tui.debuggee.checkpoint import Checkpoints, hide_from_waiting
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.processes import Checkpoint, Processes
@@ -321,6 +323,55 @@ def test_two_deaths_at_once_are_both_told() -> None:
         checkpoints._reap(children)
     assert sorted(message["status"] for message in told) == [3, 4]
     assert not children
+
+
+def met_by(wait: Callable[[], Any]) -> str:
+    """What a process without children meets that makes a checkpoint and then waits for any child."""
+    reader, writer = os.pipe()
+    if not os.fork():
+        channel = mock.Mock()
+        channel.receive.side_effect = lambda: os._exit(0)  # the copy's end
+        checkpoints = Checkpoints(channel, None)
+        hide_from_waiting(checkpoints)
+        checkpoints.take({}, lambda: None)
+        try:
+            found = repr(wait())
+        except ChildProcessError:
+            found = "nothing"
+        os.write(writer, found.encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        return answer.read()
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda: os.wait(),
+        lambda: os.waitpid(-1, os.WNOHANG),
+        lambda: os.wait3(os.WNOHANG),
+        lambda: os.wait4(-1, os.WNOHANG),
+        lambda: os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG),
+    ],
+)
+def test_a_script_that_waits_for_its_children_meets_none_of_a_checkpoint(wait: Callable[[], Any]) -> None:
+    assert met_by(wait) == "nothing"
+
+
+def test_a_scripts_handler_of_sigchld_is_told_of_no_checkpoint() -> None:
+    told: list[int] = []
+
+    def listen() -> list[int]:
+        time.sleep(0.3)
+        return told
+
+    before = signal.signal(signal.SIGCHLD, lambda number, frame: told.append(number))
+    try:
+        found = met_by(listen)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert found == "[]"
 
 
 def test_a_killed_debuggee_is_told(driver: Driver, tmp_path: Path) -> None:

@@ -65,10 +65,10 @@ class Visits:
 
     def comes(self, op: Op) -> bool:
         """Whether ``op`` begins a visit of its line."""
-        place = _place(op)
-        del self._places[op.depth + 1 :]
-        known = place in self._places
-        self._places[op.depth :] = [place]
+        place, places, depth = (op.file, op.line, op.iteration), self._places, op.depth
+        del places[depth + 1 :]
+        known = place in places
+        places[depth:] = [place]
         return not known
 
 
@@ -134,7 +134,8 @@ class Conditions:
     # operations
     def begins(self, op: Op) -> bool:
         """An operation is about to run. Whether to stop before it."""
-        self._settle(op)
+        if self._pending:
+            self._settle(op)
         for wanted in self._wanted.get("operation", ()):
             with self.engine.quietly():
                 text = checks.OPERATION[wanted.kind](wanted, op, self.engine.names)
@@ -144,7 +145,7 @@ class Conditions:
             for wanted in self._wanted["line"]:
                 if [op.file, op.line] == wanted.what:
                     self._hit(wanted, "", op.time)
-        return self._due
+        return bool(self.hits) and self._due
 
     def _result(self, op: Op, text: str, more: Message) -> None:
         """An operation has run, and its results are what a breakpoint is about."""

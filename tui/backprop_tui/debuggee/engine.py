@@ -192,9 +192,10 @@ class Engine:
             self._locate(op)
         self.quiet += 1
         try:
-            if not self.recording:
-                self._name_modules(op)
-            self.on_stop(op, reason)
+            with private.DisableTorchFunction():  # quiet is enough, and takes longer
+                if not self.recording:
+                    self._name_modules(op)
+                self.on_stop(op, reason)
         finally:
             self.quiet -= 1
 

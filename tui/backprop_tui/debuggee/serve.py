@@ -205,7 +205,7 @@ class Server:
 
     def observes(self, iteration: int) -> bool:
         """Whether an iteration is to be observed."""
-        for first, last in self._ranges:  # a generator would take longer than its few ranges
+        for first, last in self._ranges:  # noqa: SIM110 (a generator takes longer than its few ranges)
             if first <= iteration and (last is None or iteration <= last):
                 return True
         return False

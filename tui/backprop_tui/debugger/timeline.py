@@ -6,8 +6,9 @@ Pure logic over plain values: no process and no socket is touched here.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TypeVar
 
 from backprop_tui.protocol import KERNEL, Record, Time
@@ -33,14 +34,33 @@ class Trail:
     open: tuple[Record, ...] = ()
     warnings: list[Record] = field(default_factory=list)
     """What the script was warned of; these records are of no operation."""
+    _iterations: dict[int, dict[Time, tuple[int, Record]]] = field(default_factory=dict)
+    """The records by iteration, each with its place in the order of completion."""
+    _added: int = 0
 
     def add(self, records: Iterable[Record]) -> None:
         """Operations that completed."""
         for record in records:
             time = time_of(record)
             if time >= self.since:
-                self.records.pop(time, None)
-                self.records[time] = record
+                self._drop(time)
+                self._enter(time, record)
+
+    def _enter(self, time: Time, record: Record) -> None:
+        self._added += 1
+        self.records[time] = record
+        self._iterations.setdefault(record["iteration"], {})[time] = self._added, record
+
+    def _drop(self, time: Time) -> None:
+        record = self.records.pop(time, None)
+        if record is not None:
+            del self._iterations[record["iteration"]][time]
+
+    def _keep(self, stays: Callable[[Time], bool]) -> None:
+        known, self.records, self._iterations = self.records, {}, {}
+        for time, record in known.items():
+            if stays(time):
+                self._enter(time, record)
 
     def warn(self, warnings: Iterable[Record]) -> None:
         """Warnings that the script was shown."""
@@ -51,38 +71,43 @@ class Trail:
 
     def cut(self, time: Time) -> None:
         """Forget what began at or after a time."""
-        self.records = {when: record for when, record in self.records.items() if when < time}
+        self._keep(lambda when: when < time)
         self.warnings = [warning for warning in self.warnings if time_of(warning) < time]
 
     def reset(self, since: Time) -> None:
         """Nothing is known any more; ``since`` is where it begins again."""
         self.since = since
-        self.records = {}
+        self.records, self._iterations = {}, {}
         self.warnings = []
         self.open = ()
 
     def reset_to(self, since: Time) -> None:
         """Nothing before ``since`` is known any more."""
         self.since = since
-        self.records = {when: record for when, record in self.records.items() if when >= since}
+        self._keep(lambda when: when >= since)
         self.warnings = [warning for warning in self.warnings if time_of(warning) >= since]
 
     def set_open(self, records: Iterable[Record]) -> None:
         """Operations that have begun: what completed of them in another future did not here."""
         self.open = tuple(records)
         for record in self.open:
-            self.records.pop(time_of(record), None)
+            self._drop(time_of(record))
 
     def thin(self) -> None:
         """Keep the newest; forgetting is honest as long as `since` says so."""
         if len(self.records) > _KEPT_RECORDS:
             kept = sorted(self.records)[-_KEPT_RECORDS // 2 :]
             self.since = kept[0]
-            self.records = {when: record for when, record in self.records.items() if when >= kept[0]}
+            self._keep(lambda when: when >= kept[0])
 
     def recent(self, iteration: int) -> tuple[Record, ...]:
         """Completed operations of an iteration and the one before it."""
-        return tuple(record for record in self.records.values() if record["iteration"] >= iteration - 1)
+        found = [entry for number in (iteration - 1, iteration) for entry in self._of(number).values()]
+        # What contains the operations of a later iteration completes after them.
+        return tuple(record for _, record in sorted(found, key=itemgetter(0)))
+
+    def _of(self, iteration: int) -> dict[Time, tuple[int, Record]]:
+        return self._iterations.get(iteration, {})
 
     def recent_warnings(self, iteration: int) -> tuple[Record, ...]:
         """What the script was warned of in an iteration and the one before it."""
@@ -90,20 +115,21 @@ class Trail:
 
     def length_of(self, iteration: int) -> int | None:
         """Operations in an iteration, None if it was not seen to its end."""
-        numbers = [record["number"] for record in self.records.values() if record["iteration"] == iteration]
-        return max(numbers) if numbers else None
+        return max((record["number"] for _, record in self._of(iteration).values()), default=None)
 
     def before(self, cursor: Time, depth: int | None, kernels: bool) -> Record | None:
         """The last operation that began before the cursor and is not deeper than ``depth``."""
-        best: Record | None = None
-        for record in (*self.records.values(), *self.open):
-            time = time_of(record)
-            if time >= cursor or (record["level"] == KERNEL and not kernels):
-                continue
-            if depth is not None and record["depth"] > depth:
-                continue
-            if best is None or time > time_of(best):
-                best = record
+
+        def leads_there(record: Record) -> bool:
+            seen = record["level"] != KERNEL or kernels
+            return seen and time_of(record) < cursor and (depth is None or record["depth"] <= depth)
+
+        best = max(filter(leads_there, self.open), key=time_of, default=None)
+        for iteration in sorted(self._iterations, reverse=True):
+            records = (record for _, record in self._iterations[iteration].values())
+            last = max(filter(leads_there, records), key=time_of, default=None)
+            if last is not None:  # those of earlier iterations began earlier
+                return last if best is None else max(last, best, key=time_of)
         return best
 
 
