@@ -99,17 +99,21 @@ def summary(times: list[float]) -> str:
 
 def idle() -> Iterator[Row]:
     with Terminal() as terminal:
-        terminal.wait_for("update.py", "linear1")
-        end = time.monotonic() + 2
-        while time.monotonic() < end:
-            terminal.read(0.1)
+        terminal.wait_for("iteration 1", seconds=60)  # torch has been loaded
+        look_for(terminal, 3)
         before, start = cpu_seconds(marked(terminal.mark)), time.monotonic()
-        while time.monotonic() < start + 10:
-            terminal.read(0.1)
+        look_for(terminal, 10)
         used = (cpu_seconds(marked(terminal.mark)) - before) / (time.monotonic() - start)
         without_torch = not uses_torch(terminal.child.pid)
     yield "idle, nothing running", "≤ 1 % CPU", f"{used:.1%}"
     yield "torch is not in the app's process", "yes", "yes" if without_torch else "no"
+
+
+def look_for(terminal: Terminal, seconds: float) -> None:
+    """Only look."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        terminal.read(0.1)
 
 
 def uses_torch(pid: int) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App, SystemCommand
@@ -16,7 +17,7 @@ from textual.screen import Screen
 from backprop_tui.debugger.failure import StartFailed
 from backprop_tui.debugger.view import View
 from backprop_tui.screens.main import MainScreen
-from backprop_tui.screens.session_like import SessionFactory
+from backprop_tui.screens.session_like import SessionFactory, SessionLike
 
 if TYPE_CHECKING:
     from backprop_tui.debugger.saved import Saved
@@ -44,18 +45,26 @@ class BackpropApp(App[int]):
         session_factory: SessionFactory,
         lesson: Callable[[], Lesson] | None = None,
         saved: Saved | None = None,
+        script: str = "",
     ) -> None:
-        """`session_factory` is given what takes a new view; the session starts after the first frame.
+        """`session_factory` is given what takes a new view; the session is made after the first frame.
 
-        ``lesson``: reads the one whose script the session runs. ``saved``: where to resume it.
+        ``lesson``: reads the one whose script the session runs. ``saved``: where to resume it. ``script``:
+        what the first frame names; without it the session is made at once and asked.
         """
         super().__init__()
-        self.session = session_factory(self._on_view)
+        self._session_factory = session_factory
         self._latest: View | None = None
         self._ending = False
-        self._main = MainScreen(self.session)
+        self._first = View("starting", script) if script else self.session.view
+        self._main = MainScreen(lambda: self.session, self._first)
         self._lesson = lesson
         self._saved = saved
+
+    @cached_property
+    def session(self) -> SessionLike:
+        """Made when it is first asked for: what it takes is not needed for the first frame."""
+        return self._session_factory(self._on_view)
 
     def get_default_screen(self) -> Screen[Any]:
         """The main screen is there from the first frame on."""
@@ -64,7 +73,7 @@ class BackpropApp(App[int]):
     def on_mount(self) -> None:
         """Listen to signals; start the session once something is on the screen."""
         self._handle_signals(add=True)
-        self._main.show(self.session.view)
+        self._main.show(self._first)
         self.call_after_refresh(self._start)
 
     def _start(self) -> None:
@@ -134,9 +143,12 @@ class BackpropApp(App[int]):
 
 
 def run(
-    session_factory: SessionFactory, lesson: Callable[[], Lesson] | None = None, saved: Saved | None = None
+    session_factory: SessionFactory,
+    lesson: Callable[[], Lesson] | None = None,
+    saved: Saved | None = None,
+    script: str = "",
 ) -> int:
     """Run the app until it ends; the exit status for the shell."""
-    app = BackpropApp(session_factory, lesson, saved)
+    app = BackpropApp(session_factory, lesson, saved, script)
     app.run()
     return app.return_code or 0

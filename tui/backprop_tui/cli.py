@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from backprop_tui.debugger.launch import Program
     from backprop_tui.debugger.saved import Saved
+    from backprop_tui.debugger.view import View
     from backprop_tui.guide.lesson import Lesson
     from backprop_tui.race import RaceOptions
+    from backprop_tui.screens.session_like import SessionFactory, SessionLike
 
 USAGE_ERROR = 2
 
@@ -398,9 +400,9 @@ def _resume(arguments: list[str]) -> int:
     if shared and not _agreed(f"This runs {saved.command()} in {saved.folder}. Run it? [y/N] "):
         return 0
     from backprop_tui.app import run
-    from backprop_tui.debugger.session import Session
 
-    return run(lambda on_view: Session(saved.program(), on_view), saved=saved)
+    program = saved.program()
+    return run(_session_of(program), saved=saved, script=program.target)
 
 
 def _moved(saved: Saved) -> Saved:
@@ -444,6 +446,17 @@ def _app(arguments: list[str]) -> int:
     lesson = None if options.module is not None else _lesson_of((options.script or [DEFAULT])[0])
     _check_terminal()
     from backprop_tui.app import run
-    from backprop_tui.debugger.session import Session
 
-    return run(lambda on_view: Session(program, on_view), lesson[1] if lesson is not None else None)
+    read = lesson[1] if lesson is not None else None
+    return run(_session_of(program), read, script=program.target)
+
+
+def _session_of(program: Program) -> SessionFactory:
+    """Makes the session once there is something on the screen."""
+
+    def make(on_view: Callable[[View], None]) -> SessionLike:
+        from backprop_tui.debugger.session import Session
+
+        return Session(program, on_view)
+
+    return make

@@ -94,9 +94,13 @@ def _edited(chosen: Choice | None) -> str:
 class ChangeActions(Screen[None]):
     """Actions of the main screen that change something or ask where to go."""
 
-    session: SessionLike
     view: View
     commands: CommandQueue
+
+    @property
+    def session(self) -> SessionLike:
+        """What is commanded."""
+        raise NotImplementedError
 
     def say(self, message: str) -> None:
         """Put a sentence into the message line."""

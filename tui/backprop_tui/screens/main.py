@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import Event
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
@@ -62,10 +63,11 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
 
     BINDINGS = BINDINGS
 
-    def __init__(self, session: SessionLike) -> None:
+    def __init__(self, session: Callable[[], SessionLike], view: View) -> None:
+        """``session`` answers the one to command; ``view`` is the first to be shown."""
         super().__init__()
-        self.session = session
-        self.view = session.view
+        self._session = session
+        self.view = view
         self.commands = CommandQueue(self.say)
         self._shown: dict[str, View] = {}
         self._third = "parameters"
@@ -77,6 +79,11 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
         """Panes that are there; the others are added after the first frame."""
         self.complete = Event()
         """All panes are there."""
+
+    @property
+    def session(self) -> SessionLike:
+        """What is commanded."""
+        return self._session()
 
     def compose(self) -> ComposeResult:
         """The panes, in containers that the style sheet arranges by the class of the screen."""
