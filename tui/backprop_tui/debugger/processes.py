@@ -196,6 +196,10 @@ class Processes:
         found = nearest(self.checkpoints, target)
         return found if found is not None else Checkpoint(START, 0, 0, peer=self.root)
 
+    def has(self, time: Time) -> bool:
+        """Whether there is a checkpoint of this very time."""
+        return any(place.time == time for place in self.checkpoints)
+
     # the live process
     async def wake(self, place: Checkpoint, message: Message) -> None:
         """Make a copy of a checkpoint the live process; what was live ends.

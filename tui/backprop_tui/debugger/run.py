@@ -168,9 +168,14 @@ class Run:
             "automatic": True,
             "details": self.with_details,
             "explain": self.with_details,
-            "checkpoint_at": [observe_from, max(target.iteration, 1)],
+            "checkpoint_at": [*filter(self._lacks_checkpoint, (observe_from, max(target.iteration, 1)))],
         }
         return await self._wake(base, go, pending)
+
+    def _lacks_checkpoint(self, iteration: int) -> bool:
+        """Whether no checkpoint is known at the beginning of an iteration."""
+        starts = self.history.starts
+        return not starts.known(iteration) or not self.processes.has(starts.of(iteration))
 
     def around(self, pending: list[Entry]) -> list[list[int | None]]:
         """The iterations to observe in order to make changes again when their time comes."""
