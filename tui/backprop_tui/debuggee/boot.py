@@ -62,11 +62,12 @@ class Debuggee:
         self.modules.sync()
 
     def prepare(self) -> None:
-        """Patch torch and do once what would cost every run a second: the first optimizer."""
+        """Patch torch, and do once what would cost every run time."""
         torch.set_num_threads(1)
         private.keep_fast_path()
         private.keep_l1_weight()
         private.name_no_ranges_of_optimizers()
+        private.load_compiler_late(self.engine.quietly)
         warn.install(self.engine.warned)
         checkpoint.hide_from_waiting(self.checkpoints)
         self.engine.quiet += 1
@@ -197,7 +198,7 @@ def _buffer_by_line() -> None:
 
 
 def _warm_up() -> None:
-    """The first optimizer of a process imports torch._dynamo and sympy: a second or more."""
+    """The first step and the first pass of a process load and allocate."""
     weight = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([weight], lr=0.0)
     optimizer.zero_grad()

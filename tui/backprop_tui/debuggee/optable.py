@@ -32,6 +32,7 @@ _QUESTIONS = frozenset(
         "__iter__",
         "__contains__",
         "data_ptr",
+        "device",
         "get_device",
         "storage",
         "untyped_storage",
