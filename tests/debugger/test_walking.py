@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from backprop_tui.debugger import processes
 from backprop_tui.debugger.failure import Refused
-from backprop_tui.debugger.view import View
-from backprop_tui.protocol import Record
 from support.driving import Driver
+from support.recorded_run import RecordedRun, Sight, difference, plain, sight, walk
 
 pytestmark = pytest.mark.xdist_group("debugger_walking")
 
-Time = tuple[int, int]
-UNRECORDED = ("last", "records")
-SUMMARIES = ("norm", "min", "max", "nonfinite")
+UNRECORDED = ("last", "records", "length")
 
 LADDER = """\
 import sys
@@ -88,91 +84,6 @@ for i in range(3):
 SCRIPTS = {"ladder": LADDER, "manual": MANUAL, "closure": CLOSURE}
 
 
-@dataclass(frozen=True)
-class Sight:
-    """What a stop shows, apart from how it was reached."""
-
-    time: Time
-    iteration: int
-    number: int
-    next: Record | None
-    last: Record | None
-    open: tuple[Record, ...]
-    frames: Any
-    parameters: Any
-    losses: Any
-    rates: Any
-    records: tuple[Record, ...]
-    output: tuple[str, str]
-    toggles: Any
-
-    @property
-    def depth(self) -> int:
-        return 0 if self.next is None else self.next["depth"]
-
-    @property
-    def kernel(self) -> bool:
-        return self.next is not None and self.next["level"] == "kernel"
-
-    @property
-    def line(self) -> int | None:
-        return None if self.next is None else self.next["line"]
-
-
-def sight(view: View) -> Sight:
-    stop = view.stop
-    assert stop is not None
-    streams = [
-        "".join(chunk.text for chunk in view.output if chunk.stream == stream) for stream in ("out", "err")
-    ]
-    return Sight(
-        stop.time, stop.iteration, stop.number, stop.next, stop.last, stop.open, stop.frames,
-        view.parameters, view.losses, view.rates, tuple(map(_plain, view.records)), (streams[0], streams[1]),
-        view.toggles,
-    )  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    """A record without the summaries of large tensors: only `next` and `last` are sure to have them."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if key not in SUMMARIES}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
-
-
-def _forgetful(value: Any, since: Time) -> Any:
-    """Without what need not come back: the origin of what was made before a time, as after a jump nobody
-    has seen that; and numbers before training, where `torch.empty` shows what was in memory."""
-    if isinstance(value, dict):
-        left_out = {key for key in ("source", "origin") if value.get(key) and tuple(value[key]) < since}
-        if value.get("iteration") == 0:
-            left_out |= {"inputs", "outputs", "before", "after"}
-        return {key: _forgetful(item, since) for key, item in value.items() if key not in left_out}
-    return [_forgetful(item, since) for item in value] if isinstance(value, list | tuple) else value
-
-
-def difference(seen: Sight, known: Sight, since: Time) -> str:
-    """The names of what differs, with both values; ``since``: from when on operations were observed."""
-    found = []
-    for name in seen.__dataclass_fields__:
-        one, other = (_forgetful(getattr(place, name), since) for place in (seen, known))
-        if one != other:
-            found.append(f"{name}: {_short(one, other)}")
-    return "\n".join(found)
-
-
-def _short(one: Any, other: Any) -> str:
-    if isinstance(one, list) and isinstance(other, list) and len(one) != len(other):
-        return f"{len(one)} against {len(other)} entries"
-    if isinstance(one, list) and isinstance(other, list):
-        return "; ".join(_short(a, b) for a, b in zip(one, other, strict=True) if a != b)
-    if isinstance(one, dict) and isinstance(other, dict):
-        keys = [key for key in one.keys() | other.keys() if one.get(key) != other.get(key)]
-        return f"{one.get('name')} {one.get('time')} " + ", ".join(
-            f"{k}: {one.get(k)} against {other.get(k)}" for k in keys
-        )
-    return f"{one} against {other}"
-
-
 class Walker:
     """Moves the session and, by the definition, an index on the recorded run."""
 
@@ -181,61 +92,16 @@ class Walker:
         self.script = script
         driver.load(script)
         driver.goto(0, 1)
-        self.sights = [sight(driver.view)]
-        while driver.view.status == "stopped":
-            driver.step("into")
-            self.sights.append(sight(driver.view))
-        self.at = len(self.sights) - 1
+        self.run = RecordedRun(walk(driver))
+        self.at = self.run.end
 
     @property
     def here(self) -> Sight:
-        return self.sights[self.at]
+        return self.run.sights[self.at]
 
     @property
     def over(self) -> bool:
-        return self.at == len(self.sights) - 1
-
-    # definitions
-    def ahead(self, how: str) -> int:
-        """Where a step forwards leads: the first place after this one that the way of stepping sees."""
-        here = self.here
-        for index in range(self.at + 1, len(self.sights) - 1):
-            place = self.sights[index]
-            if how == "out" and here.depth == 0:
-                if place.iteration > here.iteration:
-                    return index
-            elif self.sees(place, how, here):
-                return index
-        return len(self.sights) - 1
-
-    def behind(self, how: str) -> int | None:
-        """Where a step backwards leads; None if there is nothing before the recorded run."""
-        for index in range(self.at - 1, -1, -1):
-            if self.sees(self.sights[index], how, self.here):
-                return index
-        return None
-
-    def sees(self, place: Sight, how: str, here: Sight) -> bool:
-        if how == "into":
-            return True
-        if how == "walk":
-            return not place.kernel
-        limit = here.depth - (how == "out" and here.depth > 0)
-        return place.depth <= limit and (here.kernel or not place.kernel)
-
-    def visits(self, lines: set[int]) -> list[int]:
-        """Where control comes to one of the lines: operations of one line in a row are one visit, with
-        what they contain and whatever other lines they call in between. A new iteration is a new visit."""
-        found = []
-        siblings: dict[Time, tuple[int | None, int]] = {}
-        for index, place in enumerate(self.sights[:-1]):
-            above = [(record["line"], record["iteration"]) for record in place.open]
-            parent = (place.open[-1]["time"][0], place.open[-1]["time"][1]) if place.open else (-1, 0)
-            here = (place.line, place.iteration)
-            before, siblings[parent] = siblings.get(parent), here
-            if place.line in lines and here not in (before, *above):
-                found.append(index)
-        return found
+        return self.at == self.run.end
 
     # moves
     def toggle(self, line: int) -> None:
@@ -245,10 +111,10 @@ class Walker:
         """Continue with a breakpoint on ``line``, or run to the line ``chosen``."""
         if self.over and not backwards:
             return
-        places = self.visits({line} | ({chosen} if chosen else set()))
+        places = self.run.visits({line} | ({chosen} if chosen else set()))
         before = [index for index in places if index < self.at]
         after = [index for index in places if index > self.at]
-        expected = (before or [0])[-1] if backwards else (after or [len(self.sights) - 1])[0]
+        expected = (before or [0])[-1] if backwards else (after or [self.run.end])[0]
         self.toggle(line)
         if chosen is None:
             self.driver.run(backwards)
@@ -257,7 +123,7 @@ class Walker:
         self.toggle(line)
         # It was not known that this would be a stop, so `last` has no summaries, and at the end of the
         # script nothing was recorded.
-        unseen = UNRECORDED if expected == len(self.sights) - 1 else ()
+        unseen = UNRECORDED if expected == self.run.end else ()
         way = f"{'reverse-' * backwards}continue to {line} or {chosen}"
         self.arrived(expected, way, unseen, summaries=False)
 
@@ -266,32 +132,29 @@ class Walker:
         if self.over:
             return
         self.driver.run()
-        self.arrived(len(self.sights) - 1, "run", unseen=("time", "iteration", "number", *UNRECORDED))
+        self.arrived(self.run.end, "run", unseen=("time", "iteration", "number", *UNRECORDED))
 
     def step(self, how: str) -> None:
         if self.over:
             with pytest.raises(Refused, match="finished"):
                 self.driver.step(how)
             return
-        expected = self.ahead(how)
+        expected = self.run.ahead(self.at, how)
         self.driver.step(how)
         self.arrived(expected, f"step {how}")
 
     def back(self, how: str) -> None:
-        expected = self.behind(how)
+        expected = self.run.behind(self.at, how)
         if expected is None:
             return
         self.driver.back(how)
         self.arrived(expected, f"back {how}")
 
     def goto(self, index: int) -> None:
-        place = self.sights[index]
+        place = self.run.sights[index]
         self.driver.goto(place.iteration, place.number)
-        reached = [
-            i for i, s in enumerate(self.sights)
-            if (s.iteration, s.number) >= (place.iteration, place.number)
-        ]  # fmt: skip
-        self.arrived(reached[0], f"goto {place.iteration}.{place.number}")
+        reached = self.run.first_from(place.iteration, place.number)
+        self.arrived(reached, f"goto {place.iteration}.{place.number}")
 
     def begin(self) -> None:
         self.driver.goto(0, 1)
@@ -299,12 +162,12 @@ class Walker:
 
     def arrived(self, index: int, way: str, unseen: tuple[str, ...] = (), summaries: bool = True) -> None:
         before, self.at = self.here, index
-        since = next(place.time for place in self.sights if place.iteration == self.here.iteration)
+        since = self.run.observed_from(index)
         seen = sight(self.driver.view)
         seen = replace(seen, **{name: getattr(self.here, name) for name in unseen})
         known = self.here
         if not summaries:
-            seen, known = (replace(place, last=_plain(place.last)) for place in (seen, known))
+            seen, known = (replace(place, last=plain(place.last)) for place in (seen, known))
         assert difference(seen, known, since) == "", f"{way} from {before.time}"
 
 
@@ -319,7 +182,7 @@ def walker(
 
 def test_the_recorded_run_reaches_the_end(walker: Walker) -> None:
     assert walker.driver.view.status in ("finished", "stopped")
-    times = [place.time for place in walker.sights]
+    times = [place.time for place in walker.run.sights]
     assert times == sorted(set(times))
     assert len(times) > 60
 
@@ -327,11 +190,11 @@ def test_the_recorded_run_reaches_the_end(walker: Walker) -> None:
 def random_moves(walker: Walker, chooser: random.Random, count: int) -> None:
     walker.begin()
     hows = ("walk", "into", "over", "out")
-    lines = sorted({place.line for place in walker.sights if place.line is not None})
+    lines = walker.run.lines
     moves: list[tuple[int, Callable[[], None]]] = [
         (8, lambda: walker.step(chooser.choice(hows))),
         (8, lambda: walker.back(chooser.choice(hows))),
-        (1, lambda: walker.goto(chooser.randrange(len(walker.sights) - 1))),
+        (1, lambda: walker.goto(chooser.randrange(walker.run.end))),
         (2, lambda: walker.continue_to(chooser.choice(lines), None, chooser.random() < 0.5)),
         (1, lambda: walker.continue_to(chooser.choice(lines), chooser.choice(lines), chooser.random() < 0.5)),
         (1, walker.run_to_end),
@@ -365,7 +228,7 @@ def test_with_hardly_a_checkpoint(
 
 def test_steps_forwards_and_as_many_back_are_the_identity(walker: Walker) -> None:
     walker.begin()
-    walker.goto(len(walker.sights) // 2)
+    walker.goto(len(walker.run.sights) // 2)
     start = walker.at
     for _ in range(5):
         walker.step("into")
@@ -393,3 +256,25 @@ def test_before_the_first_operation_there_is_nothing(walker: Walker) -> None:
         walker.driver.back("walk")
     walker.arrived(0, "refused")
     walker.step("into")
+
+
+def test_what_ended_the_iteration_before_is_explained_after_a_goto(driver: Driver, tmp_path: Path) -> None:
+    script = tmp_path / "ladder.py"
+    script.write_text(LADDER)
+
+    def explained() -> tuple[object, ...]:
+        driver.wait(driver.session.explain())
+        return driver.view.explanations
+
+    driver.load(script)
+    while driver.stop.iteration == 1:
+        driver.step("over")
+    stepped = explained()
+    assert stepped and driver.stop.last is not None and driver.stop.last["kind"] == "schedule"
+    driver.load(script)
+    driver.goto(2, 1)
+    assert explained() == stepped
+    driver.step("walk")
+    stepped = explained()
+    driver.goto(2, 2)
+    assert explained() == stepped

@@ -92,9 +92,12 @@ class Gate:
         until = self.until
         if until.time is not None:
             return op.landmark == until.time[0] and op.index >= until.time[1] - _NEAR
-        if until.position is not None:
-            return op.iteration == until.position[0] and op.number >= until.position[1] - _NEAR
-        return False
+        if until.position is None:
+            return False
+        iteration, number = until.position
+        if op.iteration == iteration - 1:  # how many operations it has is not known: its steps are whole ones
+            return number <= _NEAR and op.depth == 0
+        return op.iteration == iteration and op.number >= number - _NEAR
 
     def _steps_here(self, op: Op) -> bool:
         if op.level == KERNEL and not self.until.kernels:
