@@ -23,7 +23,7 @@ from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.futures import parse_futures, starting_line
 from backprop_tui.debugger.race import Lane
 from support.driving import Driver
-from support.recorded_run import RecordedRun, Sight, difference, plain, sight, walk
+from support.recorded_run import RecordedRun, Sight, Time, difference, plain, sight, walk
 
 pytestmark = pytest.mark.xdist_group("debugger_together")
 
@@ -384,7 +384,8 @@ class Session:
         if not self.over:
             self.fresh.stand(self.made)
             self.fresh.go(self.here)
-            seen, known = settled(self.driver), settled(self.fresh.driver)
+            since = self.run.observed_from(self.at)
+            seen, known = (settled(driver, since) for driver in (self.driver, self.fresh.driver))
             if not seen["explanations"]:  # a step over, or a run, has not kept what an explanation takes
                 known["explanations"] = ()
             assert seen == known
@@ -405,8 +406,9 @@ def _contains(whole: Any, part: Any) -> bool:
     return any(list(whole[start : start + len(part)]) == list(part) for start in range(len(whole) + 1))
 
 
-def settled(driver: Driver) -> dict[str, Any]:
-    """What is worked out once nothing else is to be done."""
+def settled(driver: Driver, since: Time) -> dict[str, Any]:
+    """What is worked out once nothing else is to be done; where operands come from, only since a time: after
+    a jump nobody has seen what was made before."""
 
     async def settle() -> None:
         await driver.session.explain()
@@ -415,7 +417,11 @@ def settled(driver: Driver) -> dict[str, Any]:
 
     driver.wait(settle())
     view = driver.view
-    return {"explanations": view.explanations, "notices": view.notices, "plan": view.plan}
+    explanations = tuple(
+        replace(each, made=tuple((name, time) for name, time in each.made if time >= since))
+        for each in view.explanations
+    )
+    return {"explanations": explanations, "notices": view.notices, "plan": view.plan}
 
 
 # the sequences

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from backprop_tui.debugger.cursor_copies import CursorCopies
 from backprop_tui.debugger.failure import Refused
 from support.driving import Driver
 
@@ -382,6 +383,35 @@ def test_a_change_right_before_the_operation_that_it_is_about_is_in_time(
     driver.change(kind, value)
     driver.goto(6, 1)
     assert results(driver) == expected
+
+
+def test_a_checkpoint_where_a_change_is_made_may_lack_it(
+    driver: Driver, script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was made before the change, and the one made after it has not come yet."""
+    driver.load(script)
+    driver.goto(4, 1)
+    while driver.stop.next is None or driver.stop.next["kind"] != "loss":
+        driver.step("over")
+    here = driver.stop
+    run = driver.session.run_of_script
+    driver.wait(CursorCopies(run).prepare())
+    monkeypatch.setattr(driver.session, "_checkpoint_here", lambda: None)
+    driver.change("loss", {"name": "l1", "reduction": None})
+    seen, following = results(driver), driver.stop.next
+    driver.run()
+    end = results(driver)
+
+    assert [place.changes for place in run.processes.checkpoints if place.time == here.time] == [0]
+    driver.goto(here.iteration, here.number)
+    assert (results(driver), driver.stop.next) == (seen, following)
+    assert driver.view.toggles.loss == "l1"
+    driver.run()
+    assert results(driver) == end
+    run.processes.drop_after(here.time, 0)
+    driver.goto(6, 1)
+    driver.run()
+    assert results(driver) == end
 
 
 # the future that a change leaves

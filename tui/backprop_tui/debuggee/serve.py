@@ -182,6 +182,10 @@ class Server:
         """This copy is the live process now: take in its task."""
         self.on_woken(message)
         self.go(message["go"])
+        if self._stopped and self._op is not None and self.engine.on_begin is not None:
+            # It began before anybody knew of the changes to make again: some may be due right here.
+            self.engine.on_begin(self._op)
+            self.describe_next()
 
     # while running
     def report(self) -> None:
