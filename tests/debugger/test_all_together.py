@@ -206,7 +206,8 @@ class Session:
         assert digests(self.driver) == [d for d in self.fresh.digests[self.made] if d[0] <= landmark]
         assert {point.text: point.enabled for point in self.driver.view.stops} == self.points
         future = self.driver.view.future
-        assert future is None or self.driver.stop.iteration <= future <= self.run.sights[-1].iteration
+        if future is not None:
+            assert not self.over and self.driver.stop.iteration <= future <= self.run.sights[-1].iteration
         for sentence in self.driver.messages:
             assert "deterministic" not in sentence and "fault" not in sentence and "again" not in sentence
         for ghost in self.driver.view.ghosts:

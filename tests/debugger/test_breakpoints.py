@@ -320,6 +320,19 @@ def test_back_over_every_hit_of_every_breakpoint(driver: Driver, name: str) -> N
         there_and_back(driver, script(name), f"{text} x2")
 
 
+def test_what_comes_after_the_last_step_of_an_unobserved_run_is_found_too(
+    driver: Driver, tmp_path: Path
+) -> None:
+    driver.load(training(tmp_path, count=4, setup=SCHEDULED, then="scheduler.step()"))
+    driver.run()
+    assert driver.status == "finished"
+    driver.session.set_breakpoint("op schedule")
+    found = []
+    while driver.run(backwards=True).time > (0, 0):
+        found.append((driver.stop.iteration, name_of_next(driver.stop)))
+    assert found == [(iteration, "StepLR") for iteration in (4, 3, 2, 1)]
+
+
 # called off
 def test_a_search_can_be_called_off_and_nothing_has_moved(driver: Driver, tmp_path: Path) -> None:
     driver.load(training(tmp_path, count=3000))

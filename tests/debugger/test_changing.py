@@ -608,3 +608,8 @@ def test_a_known_future_is_told_before_it_is_cut_off(driver: Driver, script: Pat
     assert "What was known up to iteration 5 is forgotten." in driver.view.message
     driver.goto(2, 1)
     assert driver.view.future == 3
+    while driver.status == "stopped":
+        driver.step("over")
+    driver.goto(2, 1)
+    driver.run()
+    assert driver.view.future is None, "nothing lies ahead of the end, however much was seen of the way there"

@@ -127,7 +127,7 @@ class Showing:
             stop=stop,
             iteration=stop.iteration,
             iteration_length=length,
-            future=furthest[1] if furthest[0] > stop.time else None,
+            future=furthest[1] if furthest[0] > stop.time and not stop.over else None,
             records=run.trail.recent(stop.iteration),
             losses=tuple(run.history.losses),
             rates=tuple(run.history.rates),

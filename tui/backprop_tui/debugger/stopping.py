@@ -143,7 +143,7 @@ class Stopping:
         met: dict[int, list[Hit]] = {number: [] for number in range(len(self.points))}
         for base, goal in stretches(self.run, stop) if self.points else ():
             assert goal.time is not None
-            for hit in await self._between(scout, base, goal, min(goal.time, stop.time)):
+            for hit in await self._between(scout, base, goal, goal.time):
                 known = met[self.points.index(hit.point)]
                 if hit not in known:
                     known.append(hit)
