@@ -6,7 +6,6 @@ the changes on the way, and walk on to the end. Where a command leads is then a 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -410,13 +409,7 @@ def _contains(whole: Any, part: Any) -> bool:
 def settled(driver: Driver, since: Time) -> dict[str, Any]:
     """What is worked out once nothing else is to be done; where operands come from, only since a time: after
     a jump nobody has seen what was made before."""
-
-    async def settle() -> None:
-        await driver.session.explain()
-        while driver.session._tasks:
-            await asyncio.gather(*driver.session._tasks)
-
-    driver.wait(settle())
+    driver.settle()
     view = driver.view
     explanations = tuple(
         replace(each, made=tuple((name, time) for name, time in each.made if time >= since))

@@ -73,6 +73,22 @@ def test_the_planned_rates_are_those_that_come(driver: Driver, tmp_path: Path) -
         assert driver.view.plan is None
 
 
+def test_a_step_of_the_scheduler_that_leaves_the_rate_moves_the_plan_on(
+    driver: Driver, tmp_path: Path
+) -> None:
+    asking(driver, tmp_path)
+    driver.goto(3, 4)
+    while driver.stop.next is None or driver.stop.next["kind"] != "schedule":
+        driver.step("over")
+    rate = driver.view.toggles.lr
+    driver.settle()
+    before = driver.view.plan
+    driver.step("over")
+    driver.settle()
+    assert before is not None and driver.view.toggles.lr == rate == before.lrs[0][0]
+    assert driver.view.plan is not None and driver.view.plan.lrs[:9] == before.lrs[1:10]
+
+
 def test_a_plan_whose_process_was_left_is_asked_for_again(driver: Driver, tmp_path: Path) -> None:
     asking(driver, tmp_path)
     for iteration in (2, 3, 4):

@@ -134,6 +134,16 @@ class Driver:
 
         self.wait(wait())
 
+    def settle(self) -> None:
+        """Wait for what is worked out after a stop: explanations, notices, the rates ahead."""
+
+        async def settle() -> None:
+            await self.session.explain()
+            while self.session._tasks:
+                await asyncio.gather(*self.session._tasks)
+
+        self.wait(settle())
+
     def values(self, name: str, part: str = "value") -> Any:
         """Numbers of a row of the parameter table: ``value``, ``grad``, or ``state`` as a whole."""
         (row,) = (row for row in self.view.parameters if row["name"] == name)

@@ -171,7 +171,10 @@ class Showing:
             if self.view.plan is not None:
                 self._publish(plan=None)
             return
-        key = (toggles.scheduler, toggles.lr, len(run.history.rates), len(run.log.entries))
+        # A scheduler's step moves the plan on even if it leaves the rate as it is.
+        kinds = ((record["kind"], record["time"]) for record in reversed(self.view.records))
+        stepped = next((time for kind, time in kinds if kind == "schedule"), None)
+        key = (toggles.scheduler, toggles.lr, len(run.history.rates), len(run.log.entries), stepped)
         if run.with_details and key != self._planned:
             self._planned = key
             self._task(self._plan())
