@@ -22,7 +22,7 @@ from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.futures import parse_futures, starting_line
 from backprop_tui.debugger.race import Lane
 from support.driving import Driver
-from support.recorded_run import RecordedRun, Sight, Time, difference, plain, sight, walk
+from support.recorded_run import RecordedRun, Sight, difference, plain, sight, walk
 
 pytestmark = pytest.mark.xdist_group("debugger_together")
 
@@ -384,8 +384,7 @@ class Session:
         if not self.over:
             self.fresh.stand(self.made)
             self.fresh.go(self.here)
-            since = self.run.observed_from(self.at)
-            seen, known = (settled(driver, since) for driver in (self.driver, self.fresh.driver))
+            seen, known = settled(self.driver), settled(self.fresh.driver)
             if not seen["explanations"]:  # a step over, or a run, has not kept what an explanation takes
                 known["explanations"] = ()
             assert seen == known
@@ -406,13 +405,13 @@ def _contains(whole: Any, part: Any) -> bool:
     return any(list(whole[start : start + len(part)]) == list(part) for start in range(len(whole) + 1))
 
 
-def settled(driver: Driver, since: Time) -> dict[str, Any]:
-    """What is worked out once nothing else is to be done; where operands come from, only since a time: after
-    a jump nobody has seen what was made before."""
+def settled(driver: Driver) -> dict[str, Any]:
+    """What is worked out once nothing else is to be done. What an operand is called, and where it was made,
+    is left out: who stepped over that, or jumped past it, has not seen it."""
     driver.settle()
     view = driver.view
     explanations = tuple(
-        replace(each, made=tuple((name, time) for name, time in each.made if time >= since))
+        (each.numbers, each.result, each.verdict, each.difference, each.element, each.note)
         for each in view.explanations
     )
     return {"explanations": explanations, "notices": view.notices, "plan": view.plan}

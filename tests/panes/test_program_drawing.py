@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.debugger.breakpoints import parse
 from backprop_tui.debugger.view import Frame, Stop, View
 from backprop_tui.explain.explanation import Explanation
 from backprop_tui.panes.drawing import program
+from backprop_tui.panes.drawing.stops import line_mark
 from backprop_tui.panes.drawing.text import plain
 from support.fake_session import FakeSession
 from support.update_run import SCRIPT
@@ -28,7 +30,7 @@ def drawn(view, width=60, height=20):
         number = row.line if row.kind == "source" else None
         mark = ">" if number and number == layout.here else " "
         source = ((SOURCE[row.line - 1], ""),)
-        pieces = program.draw(row, source, program.Gutter(2, False, mark, number), layout.results, width)
+        pieces = program.draw(row, source, program.Gutter(2, "", mark, number), layout.results, width)
         rows.append(plain(pieces).rstrip())
     return rows
 
@@ -269,7 +271,26 @@ def test_the_gradient_of_an_update_is_marked_where_it_was_added_up():
 
 
 def test_the_mark_stands_in_the_gutter_in_its_own_style():
-    gutter = program.Gutter(2, False, program.USED, 17)
+    gutter = program.Gutter(2, "", program.USED, 17)
 
     assert gutter.pieces()[1] == ("=", "used")
-    assert program.Gutter(2, False, ">", 17).pieces()[1] == (">", "mark")
+    assert program.Gutter(2, "", ">", 17).pieces()[1] == (">", "mark")
+
+
+@pytest.mark.parametrize(
+    ("texts", "off", "mark"),
+    [
+        ((), (), ("", (" ", "warn"))),
+        (("line a.py:3",), (), ("●", ("●", "bad"))),
+        (("line a.py:3",), (0,), ("○", ("○", "dim"))),
+        (("line a.py:3", "line a.py:3 x2"), (1,), ("●", ("●", "bad"))),
+        (("line a.py:4", "line b.py:3", "loss > 3"), (0, 1, 2), ("", (" ", "warn"))),
+    ],
+)
+def test_a_breakpoint_that_is_switched_off_has_a_hollow_mark(texts, off, mark):
+    points = [replace(parse(text), enabled=place not in off) for place, text in enumerate(texts)]
+    on = frozenset(point.what for point in points if point.enabled and point.kind == "line")
+    view = View("stopped", "a.py", breakpoints=on, stops=tuple(points))
+
+    found = line_mark(view, "a.py", 3)
+    assert (found, program.Gutter(2, found).pieces()[0]) == mark

@@ -13,6 +13,7 @@ from backprop_tui.debugger.view import View
 from backprop_tui.panes.drawing.colour import coloured_lines
 from backprop_tui.panes.drawing.notices import marked_lines
 from backprop_tui.panes.drawing.program import USED, Gutter, Layout, Row, draw, lay_out, place_of
+from backprop_tui.panes.drawing.stops import line_mark
 from backprop_tui.panes.drawing.text import Pieces, width_of
 from backprop_tui.panes.pieces import TextPane
 from backprop_tui.panes.source import SourceFile, read
@@ -42,7 +43,8 @@ The script, with the operations of this iteration under the line that runs them.
 - `=` marks where what stands in the formula that explains the last operation was made, or last read.
 - Results stand at the right: of a line, of an operation, and for an operation of the backward
   pass the gradient that arrives `→` the gradient that it passes on.
-- `●` is a breakpoint. Click left of a line, or press `b`; `B` lists all, also those on conditions.
+- `●` is a breakpoint, `○` one that is switched off. Click left of a line, or press `b`; `B` lists all,
+  also those on conditions, and switches them off and on.
 - Up and down move the line cursor; `t` runs to that line, `T` runs back to it.
 - Left and right scroll lines that are too long; `‹` and `…` mark where they go on.
 """
@@ -165,10 +167,10 @@ The script, with the operations of this iteration under the line that runs them.
             return Gutter(digits)
         line = row.line
         mark = self._mark(line)
-        breakpoints = self._view.breakpoints if self._view else frozenset()
+        breakpoint = line_mark(self._view, self.file, line) if self._view is not None else ""
         on_cursor = line == self.cursor and self.has_focus
         notice = self._view is not None and line in marked_lines(self._view, self.file)
-        return Gutter(digits, (self.file, line) in breakpoints, mark, line, on_cursor, notice)
+        return Gutter(digits, breakpoint, mark, line, on_cursor, notice)
 
     def _mark(self, line: int) -> str:
         """What runs next counts more than what a formula has used, and that more than what waits."""

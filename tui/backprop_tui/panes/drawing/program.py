@@ -14,7 +14,8 @@ from backprop_tui.debugger.view import Stop, View
 from backprop_tui.panes.drawing.observed import time_of
 from backprop_tui.panes.drawing.operands import lines_of, operand_times
 from backprop_tui.panes.drawing.records import label, result, short_label
-from backprop_tui.panes.drawing.text import Pieces, beside, clean, cut, shifted, width_of, wrapped
+from backprop_tui.panes.drawing.stops import ON
+from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, cut, shifted, width_of, wrapped
 from backprop_tui.protocol import Record, Time
 
 Place = tuple[str, int]
@@ -336,7 +337,8 @@ class Gutter:
     """What stands left of a row."""
 
     digits: int
-    breakpoint: bool = False
+    breakpoint: str = ""
+    """Its mark, if there is one on the line."""
     mark: str = " "
     number: int | None = None
     cursor: bool = False
@@ -350,11 +352,16 @@ class Gutter:
     def pieces(self) -> Pieces:
         number = "" if self.number is None else str(self.number)
         return (
-            ("●", "bad") if self.breakpoint else ("!" if self.notice else " ", "warn"),
+            self._first(),
             (self.mark, "used" if self.mark == USED else "mark"),
             (number.rjust(self.digits), "cursor" if self.cursor else "dim"),
             (" ", ""),
         )
+
+    def _first(self) -> Piece:
+        if self.breakpoint:
+            return (self.breakpoint, "bad" if self.breakpoint == ON else "dim")
+        return ("!" if self.notice else " ", "warn")
 
 
 def draw(

@@ -6,10 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backprop_tui.debugger.breakpoints import COSTS, FORMS, Breakpoint
+from backprop_tui.debugger.view import View
 
 ON, OFF = "●", "○"
 _WIDTH = 27
 """Columns of what can be typed."""
+
+
+def line_mark(view: View, file: str, line: int) -> str:
+    """`ON` if a breakpoint on a line stops a run, `OFF` if all on it are switched off, "" if there is none."""
+    if (file, line) in view.breakpoints:
+        return ON
+    return OFF if any(point.kind == "line" and point.what == (file, line) for point in view.stops) else ""
 
 
 def stop_lines(stops: Sequence[Breakpoint]) -> list[str]:
