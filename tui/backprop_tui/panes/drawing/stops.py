@@ -14,7 +14,7 @@ _WIDTH = 27
 
 
 def line_mark(view: View, file: str, line: int) -> str:
-    """`ON` if a breakpoint on a line stops a run, `OFF` if all on it are switched off, "" if there is none."""
+    """`ON` if a breakpoint on a line stops a run, `OFF` if all on it are off, "" if there is none."""
     if (file, line) in view.breakpoints:
         return ON
     return OFF if any(point.kind == "line" and point.what == (file, line) for point in view.stops) else ""
