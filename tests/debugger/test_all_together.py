@@ -6,14 +6,14 @@ the changes on the way, and walk on to the end. Where a command leads is then a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, note, seed, settings
+from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
 from backprop_tui.debugger import processes, showing
@@ -423,7 +423,7 @@ class Command:
     """A method of `Session`, with its arguments."""
 
     name: str
-    arguments: tuple[Any, ...] = ()
+    arguments: Sequence[Any] = ()
 
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(map(repr, self.arguments))})"
@@ -457,6 +457,23 @@ COMMANDS = st.one_of(
 )  # fmt: skip
 
 
+EVERYTHING = [
+    Command(name, arguments)
+    for name, *arguments in (
+        ("goto", 2, 5), ("change", "zero_grad=off"), ("proceed", False), ("goto", 3, 3), ("goto", 1, 2),
+        ("goto", 4, 3), ("goto", 3, 3), ("change", "lr=0.3"), ("race", ("loss=l1", "seed=7"), 0),
+        ("step", "over"), ("back", "out"), ("breakpoint", "line 17"), ("proceed", False), ("proceed", True),
+        ("goto", 4, 2),
+        ("save_and_resume", False), ("change", "optimizer=Adam(lr=0.05)"), ("breakpoint", "line 17"),
+        ("proceed", False, 19), ("step", "into"), ("save_and_resume", True), ("back", "walk"),
+        ("change", "set=model.weight[0,1]=0.5"), ("change", "hyperparameter=beta7=1"), ("step", "walk"),
+        ("goto", 3, 3), ("proceed", False), ("proceed", True, 18), ("restart",), ("step", "out"),
+        ("change", "scheduler=off"), ("change", "backward_gradient=loss"), ("goto", 4, 1), ("proceed", True),
+    )
+]  # fmt: skip
+"""Every command at least once, and what is known of a future that was left in its way."""
+
+
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshRuns]:
     """A debuggee of its own."""
@@ -467,23 +484,30 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshRuns]:
     driver.close()
 
 
-def follow(driver: Driver, fresh: FreshRuns, commands: list[Command]) -> None:
+def follow(
+    driver: Driver, fresh: FreshRuns, commands: Sequence[Command], tell: Callable[[str], None]
+) -> None:
+    """Give the commands one after another; ``tell`` is told where each has led."""
     session = Session(driver, fresh)
     for each in commands:
         before = session.here
         getattr(session, each.name)(*each.arguments)
         here = session.here
-        note(
+        tell(
             f"{each} from {before.iteration}.{before.number} to {here.iteration}.{here.number}, {here.status}"
         )
     session.look_closely()
+
+
+def test_every_command_in_one_sequence(driver: Driver, fresh: FreshRuns) -> None:
+    follow(driver, fresh, EVERYTHING, print)
 
 
 @pytest.mark.parametrize("most", [processes.MOST_CHECKPOINTS, 3], ids=["many", "few"])
 def test_any_sequence_of_commands(
     driver: Driver, fresh: FreshRuns, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    explore(driver, fresh, most, monkeypatch, settings(max_examples=4, derandomize=True), 12)
+    explore(driver, fresh, most, monkeypatch, settings(max_examples=3, derandomize=True), 12)
 
 
 @pytest.mark.exhaustive
@@ -508,9 +532,11 @@ def explore(
     monkeypatch.setattr(processes, "MOST_CHECKPOINTS", most)
     monkeypatch.setattr(showing, "_CHECKPOINT_EVERY", 0.0)  # where they are made must not depend on the clock
 
-    @settings(how, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    phases = (Phase.generate, Phase.shrink)
+
+    @settings(how, deadline=None, database=None, phases=phases, suppress_health_check=list(HealthCheck))
     @given(st.lists(COMMANDS, min_size=3, max_size=length))
     def test(commands: list[Command]) -> None:
-        follow(driver, fresh, commands)
+        follow(driver, fresh, commands, note)
 
     (seed(number)(test) if number is not None else test)()
