@@ -278,3 +278,20 @@ def test_what_ended_the_iteration_before_is_explained_after_a_goto(driver: Drive
     stepped = explained()
     driver.goto(2, 2)
     assert explained() == stepped
+
+
+def test_operations_are_numbered_rightly_from_a_checkpoint_that_no_observed_run_made(
+    driver: Driver, tmp_path: Path
+) -> None:
+    script = tmp_path / "ladder.py"
+    script.write_text(LADDER)
+    driver.load(script)
+    while driver.stop.iteration < 4:
+        driver.step("over")
+    seen = sight(driver.view)
+    driver.restart()
+    driver.wait(driver.session.run_of_script.go({"observe": [], "record": False, "checkpoint_at": [4]}))
+    driver.goto(2, 1)
+    driver.goto(4, 5)
+    driver.goto(4, 1)
+    assert difference(sight(driver.view), seen, seen.time) == ""

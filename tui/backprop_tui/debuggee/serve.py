@@ -42,6 +42,8 @@ class Server:
         self._with_details = False
         self._next_checkpoint = 0.0
         self._interval = _CHECKPOINT_EVERY
+        self._counted = False
+        """The operations of the last complete iteration were observed: their numbers are right."""
         self._stopped = False
         self._op: Op | None = None
         engine.on_stop = self.stop
@@ -195,6 +197,10 @@ class Server:
 
     def iteration_ended(self) -> None:
         """Switch observation for what follows, and make a checkpoint if it is time for one."""
+        self._counted = self.engine.observing
+        self._switch()
+
+    def _switch(self) -> None:
         engine = self.engine
         coming = engine.clock.iteration + 1
         before, engine.observing = engine.observing, engine.gate.pause or self.observes(coming)
@@ -204,7 +210,7 @@ class Server:
             woken = self._checkpoint()
             if woken is not None:
                 self.woken(woken)
-                self.iteration_ended()
+                self._switch()
         self.sync()
 
     def observes(self, iteration: int) -> bool:
@@ -225,6 +231,7 @@ class Server:
         clock = engine.clock
         place = {"time": [clock.landmark, clock.operation], "iteration": clock.iteration + clock.over}
         place["changes"] = self.changes_made()
+        place["counted"] = self._counted if clock.over else engine.observing
         if self._stopped and self._op is not None:
             place["time"] = [clock.landmark, max(clock.operation - 1, 0)]
         woken = self.checkpoints.take(place, self.report)

@@ -149,7 +149,9 @@ class Processes:
         time = (landmark, operation)
         for twin in [place for place in self.checkpoints if place.time == time]:
             self.drop(twin)
-        self.checkpoints.append(Checkpoint(time, peer.hello["iteration"], peer.hello["changes"], peer=peer))
+        hello = peer.hello
+        place = Checkpoint(time, hello["iteration"], hello["changes"], counted=hello["counted"], peer=peer)
+        self.checkpoints.append(place)
         self._thin()
 
     def _thin(self) -> None:
@@ -197,8 +199,8 @@ class Processes:
         return found if found is not None else Checkpoint(START, 0, 0, peer=self.root)
 
     def has(self, time: Time) -> bool:
-        """Whether there is a checkpoint of this very time."""
-        return any(place.time == time for place in self.checkpoints)
+        """Whether there is a checkpoint of this very time from which operations are numbered rightly."""
+        return any(place.time == time and place.counted for place in self.checkpoints)
 
     # the live process
     async def wake(self, place: Checkpoint, message: Message) -> None:

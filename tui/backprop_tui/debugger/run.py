@@ -148,7 +148,7 @@ class Run:
             self.undo(target.comes_after)
         begin = self.history.starts.of(first)
         near = self.processes.nearest(limit)
-        known = self.trail.since <= begin and self.trail.since <= near.time <= self.cursor()
+        known = self.trail.since <= begin and self.trail.since <= near.time <= self.cursor() and near.counted
         base = near if known and near.time > begin else self.processes.nearest(begin)
         return await self.travel(base, target, first)
 

@@ -159,6 +159,9 @@ class Place:
     """How many changes of the log its state has taken in."""
     memory: int = 0
     """Private bytes."""
+    counted: bool = True
+    """The operations of the iteration that it is in, or that has just ended, were observed: their numbers
+    are right. (A step of a scheduler comes after the landmark that ends an iteration.)"""
 
 
 P = TypeVar("P", bound=Place)
