@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.panes.rate import points_ahead
 from support.driving import Driver
 
 pytestmark = pytest.mark.xdist_group("debugger_changing")
@@ -71,6 +72,51 @@ def test_the_planned_rates_are_those_that_come(driver: Driver, tmp_path: Path) -
         assert [rates[0] for rates in plan.lrs][: 5 - iteration] == used[iteration:]
         driver.run()
         assert driver.view.plan is None
+
+
+PACED = """\
+import torch
+
+w = torch.nn.Parameter(torch.ones(2))
+optimizer = torch.optim.SGD([w], lr=1.0)
+scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+for i in range(12):
+    optimizer.zero_grad()
+    (w * 0.1).sum().backward()
+    {before}
+    optimizer.step()
+    {after}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "known_from"),
+    [
+        ("pass", "scheduler.step()", 1),
+        ("scheduler.step()", "pass", 2),
+        ("pass", "scheduler.step() if i % 3 == 2 else None", 4),
+    ],
+    ids=["every iteration", "before the optimizer", "every third iteration"],
+)
+def test_planned_rates_stand_at_the_iterations_that_use_them(
+    driver: Driver, tmp_path: Path, before: str, after: str, known_from: int
+) -> None:
+    path = tmp_path / "paced.py"
+    path.write_text(PACED.format(before=before, after=after))
+    driver.load(path)
+    driver.run()
+    used = {point["iteration"]: tuple(point["lrs"]) for point in driver.view.rates}
+    driver.goto(known_from, 1)
+    while driver.stop.iteration < known_from + 4:
+        driver.settle()
+        plan, rates = driver.view.plan, driver.view.rates
+        assert plan is not None
+        coming = max(driver.stop.iteration, rates[-1]["iteration"] + 1 if rates else 1)
+        points = dict(points_ahead(plan, coming))
+        assert min(points) == coming
+        at = f"{driver.stop.iteration}.{driver.stop.number}"
+        assert {n: used[n] for n in points if n in used} == {n: points[n] for n in points if n in used}, at
+        driver.step()
 
 
 def test_a_step_of_the_scheduler_that_leaves_the_rate_moves_the_plan_on(

@@ -94,7 +94,7 @@ async def test_a_plot_is_drawn_again_only_for_new_data_or_size():
 
 async def test_used_and_planned_rates_look_different():
     pane = RatePane()
-    plan = Plan(((0.05,), (0.025,), (0.0125,)), "StepLR", "assumes one step per iteration")
+    plan = Plan(((0.05,), (0.025,), (0.0125,)), "StepLR", "assumes one step per iteration", (0.1,), 4)
     async with Harness(pane).run_test(size=(70, 16)):
         pane.show(view(rates=rates((0.1,), (0.1,)), plan=plan, toggles=Toggles(scheduler="StepLR")))
         text = text_of(pane)

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from backprop_tui.debuggee import checkpoint
 from backprop_tui.debuggee.changes import ChangeError, Changes
 from backprop_tui.debuggee.changes.fork import preview_in_fork, tried
+from backprop_tui.debuggee.changes.history import history_of
 from backprop_tui.debuggee.changes.loss import FUNCTIONS, accepts
 from backprop_tui.debuggee.changes.optimizer import choices, convert, convert_on_construction
 from backprop_tui.debuggee.changes.parsing import parse_optimizer
@@ -89,7 +90,22 @@ class Alterations:
         if self.changes.scheduler_off or checkpoint.obstacle() is not None:
             return None
         plans = preview_in_fork(self.registry, message["steps"])
-        return plans[0] if plans else None
+        return self._paced(plans[0]) if plans else None
+
+    def _paced(self, plan: Message) -> Message:
+        """A plan with the iterations that will use its rates: the first, and how many each."""
+        optimizer = self.registry.optimizers()[plan["optimizer"]]
+        pace, iteration = history_of(optimizer).pace, max(self.engine.clock.iteration, 1)
+        notes = [plan["note"]] if plan["note"] else []
+        if not pace.known and iteration > 1:
+            notes.append("assuming that the scheduler steps once an iteration: it has not stepped yet")
+        return {
+            **plan,
+            "now": rates_of(optimizer),
+            "first": pace.next_use(iteration),
+            "every": pace.every,
+            "note": "; ".join(notes),
+        }
 
     def toggles(self) -> Message:
         """The present settings."""

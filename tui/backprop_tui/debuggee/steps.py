@@ -12,6 +12,7 @@ from torch.optim import Optimizer, lr_scheduler
 
 from backprop_tui.debuggee import private
 from backprop_tui.debuggee.changes import Changes
+from backprop_tui.debuggee.changes.history import history_of
 from backprop_tui.debuggee.changes.wrapping import transparent
 from backprop_tui.debuggee.checks import Scheduled
 from backprop_tui.debuggee.describe import tensors_in
@@ -199,6 +200,8 @@ class Steps:
         conditions = self.engine.conditions
         rates = self._rates[id(optimizer)] = rates_of(optimizer)
         steps = self._steps.get(id(optimizer), 0)
+        clock = self.engine.clock
+        history_of(optimizer).pace.stepped(clock.iteration, clock.over)
         early = self._scheduled.get(id(scheduler), 0) == steps
         self._scheduled[id(scheduler)] = steps
         if conditions.armed:

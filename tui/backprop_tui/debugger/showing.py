@@ -189,8 +189,7 @@ class Showing:
             self._publish(plan=Plan(note=str(refusal)))
             return
         if answer is not None:
-            lrs = tuple(tuple(entry) for entry in answer["lrs"])
-            self._publish(plan=Plan(lrs, answer["scheduler"], answer["note"]))
+            self._publish(plan=plan_from(answer))
 
     def _progressed(self, message: Message) -> None:
         if self.view.status == "running":
@@ -251,6 +250,13 @@ def _target(stop: Stop) -> str | None:
 
 def details_of(answer: Message) -> Message:
     return {"parameters": tuple(answer["parameters"]), "toggles": Toggles(**answer["toggles"])}
+
+
+def plan_from(answer: Message) -> Plan:
+    """What the debuggee answers about the learning rates ahead."""
+    lrs = tuple(tuple(entry) for entry in answer["lrs"])
+    now = tuple(answer["now"])
+    return Plan(lrs, answer["scheduler"], answer["note"], now, answer["first"], answer["every"])
 
 
 def blank(program: Program) -> dict[str, Any]:

@@ -82,6 +82,12 @@ class Plan:
     scheduler: str = ""
     note: str = ""
     """Why the plan ends early, or what was assumed."""
+    now: tuple[Any, ...] = ()
+    """The rates in force, one per parameter group."""
+    first: int = 1
+    """The iteration whose step will be the first to use the first entry."""
+    every: int = 1
+    """Iterations for which each entry holds."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from backprop_tui.debugger.view import Plan, View
 from backprop_tui.explain.numbers import display, shortest
 from backprop_tui.panes.curves import CURVE_STYLES, MARKERS, CurvesPane, marker_sign
@@ -16,6 +19,27 @@ Key = tuple[int, int]
 """(optimizer, parameter group)"""
 
 PLANNED = "·"
+
+
+MOST_AHEAD = 100
+"""Iterations that a plan reaches ahead; further only where it would hold too few changes."""
+LEAST_CHANGES = 5
+
+
+def points_ahead(plan: Plan, coming: int) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """(iteration, rates) where each of the planned rates is used first and last.
+
+    ``coming``: the iteration of the next step, which uses the rates in force unless the scheduler steps
+    before it.
+    """
+    spans = [(coming, plan.first - 1, plan.now)] if plan.now else []
+    begins = range(plan.first, plan.first + plan.every * len(plan.lrs), plan.every)
+    spans += [(begin, begin + plan.every - 1, rates) for begin, rates in zip(begins, plan.lrs, strict=True)]
+    end = coming + max(MOST_AHEAD, LEAST_CHANGES * plan.every)
+    for begin, last, rates in spans:
+        for iteration in dict.fromkeys((begin, last)):
+            if begin <= iteration < end:
+                yield iteration, rates
 
 
 def split_rates(point: RatePoint) -> list[tuple[Key, float, float]]:
@@ -33,7 +57,8 @@ The learning rate that each `optimizer.step()` used (lines), and the rates that 
 its coming steps (points `·`), worked out in a copy of the script's scheduler.
 
 - The rate of the next step stands in the title.
-- The plan assumes one scheduler step per iteration; what else was assumed stands below the plot.
+- The plan goes on as the scheduler has stepped so far: every iteration, or every so many. What was assumed
+  stands below the plot.
 - `y` switches to a logarithmic scale and back.
 - Ghosts (`:::`) are the rates of futures that were left by a change, until `ctrl+g` dismisses them.
 """
@@ -70,11 +95,13 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
         groups = len(view.plan.lrs[0])
         optimizers = [point["optimizer"] for point in view.rates[-4:] if len(point["lrs"]) == groups]
         optimizer = optimizers[0] if optimizers else 0
-        start = view.rates[-1]["iteration"] if view.rates else view.iteration - 1
+        coming = view.stop.iteration if view.stop is not None else 1
+        if view.rates:
+            coming = max(coming, view.rates[-1]["iteration"] + 1)
         planned: dict[Key, Series] = {}
-        for ahead, rates in enumerate(view.plan.lrs, start=1):
+        for iteration, rates in points_ahead(view.plan, coming):
             for group, rate in enumerate(rates):
-                planned.setdefault((optimizer, group), Series()).append(start + ahead, float(rate))
+                planned.setdefault((optimizer, group), Series()).append(iteration, float(rate))
         return planned
 
     def curves(self, columns: int) -> list[Curve]:

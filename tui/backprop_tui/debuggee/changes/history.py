@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from backprop_tui.debuggee import private
+from backprop_tui.debuggee.changes.pace import Pace
 
 KEY = "_backprop_tui"
 REPLAYED = 100_000
@@ -139,6 +140,8 @@ class History:
         self.log = Log()
         self.complete = True
         """Whether `made` and `log` alone explain the schedulers and the learning rates."""
+        self.pace = Pace()
+        """When its schedulers step."""
         self.closure: bool | None = None
         """Whether the latest ``step`` was called with a closure; None before the first."""
         self._rates: list[float] = []
