@@ -113,6 +113,13 @@ async def test_the_title_has_the_rate_in_force_not_the_one_used_last():
         assert str(pane.border_title) == "learning rate 0.01"
 
 
+async def test_the_title_leaves_out_the_digits_that_multiplying_adds():
+    pane = RatePane()
+    async with Harness(pane).run_test(size=(70, 16)):
+        pane.show(view(rates=rates((0.7 * 0.7,))))
+        assert str(pane.border_title) == "learning rate 0.49"
+
+
 async def test_several_optimizers_and_groups_are_named():
     pane = RatePane()
     mixed = (*rates((0.1,), (0.2,)), *rates((0.01, 0.02), optimizer=1))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from backprop_tui.debugger.view import Plan, View
-from backprop_tui.explain.numbers import display, shortest
+from backprop_tui.explain.numbers import significant
 from backprop_tui.panes.curves import CURVE_STYLES, MARKERS, CurvesPane, marker_sign
 from backprop_tui.panes.drawing.canvas import Line, fitted
 from backprop_tui.panes.drawing.curve import Series
@@ -142,7 +142,7 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
         several = len({key[0] for key in self._keys()}) > 1
         name = f"optimizer {optimizer + 1} group {group}" if several else f"group {group}"
         series = self._history.series.get(key)
-        value = f" {display(shortest(series.ys[-1], 'float64'))}" if series else ""
+        value = f" {_short(series.ys[-1])}" if series else ""
         sign = (f"{marker_sign(_marker(number))} ", _style(number))
         return fitted([sign, (name, ""), (value, "title")], width)
 
@@ -155,6 +155,11 @@ def _style(number: int) -> str:
     return CURVE_STYLES[number % len(CURVE_STYLES)]
 
 
+def _short(rate: float) -> str:
+    """For labels: a scheduler's products end in digits that only the table has room for."""
+    return significant(rate, "float64", 6)
+
+
 def _title(view: View) -> str:
     """``learning rate 0.05 · StepLR``: the rate in force now."""
     rates = sorted({float(row["lr"]) for row in view.parameters if isinstance(row.get("lr"), (int, float))})
@@ -162,8 +167,8 @@ def _title(view: View) -> str:
         rates = sorted({float(rate) for rate in view.rates[-1]["lrs"]})
     if not rates:
         return "learning rate"
-    text = display(shortest(rates[0], "float64"))
+    text = _short(rates[0])
     if len(rates) > 1:
-        text += f" to {display(shortest(rates[-1], 'float64'))}"
+        text += f" to {_short(rates[-1])}"
     scheduler = view.toggles.scheduler or (view.plan.scheduler if view.plan else "")
     return f"learning rate {text}" + (f" · {scheduler}" if scheduler else "")
