@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -134,6 +135,9 @@ class Debuggee:
 
     def serve(self) -> None:
         """Be the root checkpoint; in each woken copy, run the script."""
+        # A copy whose garbage collector looks through all of torch's objects gets pages of its own for them.
+        gc.collect()
+        gc.freeze()
         self.checkpoints.channel.send(
             {
                 "type": "hello",
