@@ -613,3 +613,25 @@ def test_a_known_future_is_told_before_it_is_cut_off(driver: Driver, script: Pat
     driver.goto(2, 1)
     driver.run()
     assert driver.view.future is None, "nothing lies ahead of the end, however much was seen of the way there"
+
+
+def test_a_change_inside_an_operation_is_undone_by_going_to_its_beginning(
+    driver: Driver, tmp_path: Path
+) -> None:
+    path = tmp_path / "inside.py"
+    path.write_text(SCRIPT.replace("model(x), y", "F.normalize(model(x)), y"))
+    driver.load(path)
+    driver.goto(3, 1)
+    while driver.stop.next is None or driver.stop.next["name"] != "normalize":
+        driver.step()
+    beginning = driver.stop
+    driver.step("into")
+    assert driver.stop.next is not None and driver.stop.next["level"] == "kernel"
+    assert driver.stop.number == beginning.number
+    driver.change("lr", 0.5)
+    driver.goto(beginning.iteration, beginning.number)
+
+    assert driver.stop.time == beginning.time
+    assert driver.view.changes == () and driver.view.toggles.lr == 0.05
+    driver.goto(4, 1)
+    assert driver.view.changes == ()

@@ -20,7 +20,7 @@ class Entry:
     time: Time
     iteration: int
     number: int
-    """Of the operation before which it was made, in its iteration."""
+    """Of the first operation, in its iteration, that begins after it."""
 
     def message(self) -> dict[str, Any]:
         """As a replay wants it."""

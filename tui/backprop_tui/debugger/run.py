@@ -21,7 +21,7 @@ from backprop_tui.debugger.stops import stop_from
 from backprop_tui.debugger.timeline import START, Trail
 from backprop_tui.debugger.view import Stop
 from backprop_tui.debugger.wire import Message
-from backprop_tui.protocol import Record, Time
+from backprop_tui.protocol import KERNEL, Record, Time
 
 EVERYTHING: list[list[int | None]] = [[0, None]]
 """Iterations to observe: all."""
@@ -250,11 +250,13 @@ class Run:
 
     def changed(self, kind: str, value: Any, chip: str) -> None:
         """A change was made where the script stands: the future is another one now."""
-        assert self.stop is not None
-        time = self.stop.time
-        self.processes.drop_after(time, len(self.log.entries))
-        self.history.cut(time, self.log.told())
-        self.log.add(kind, value, chip, time, (self.stop.iteration, self.stop.number))
+        stop = self.stop
+        assert stop is not None
+        self.processes.drop_after(stop.time, len(self.log.entries))
+        self.history.cut(stop.time, self.log.told())
+        # A kernel has the number of the operation that holds it, which began before the change.
+        inside = stop.next is not None and stop.next["level"] == KERNEL
+        self.log.add(kind, value, chip, stop.time, (stop.iteration, stop.number + inside))
 
     def open(self, program: Program) -> None:
         """Be the timeline of another program."""
