@@ -11,7 +11,7 @@ from backprop_tui.debuggee import private
 from backprop_tui.debuggee.changes import ChangeError, Changes
 from backprop_tui.debuggee.changes.backward_gradient import with_loss_as_gradient
 from backprop_tui.debuggee.changes.registry import Registry
-from backprop_tui.debuggee.changes.value import set_value
+from backprop_tui.debuggee.changes.value import set_value, shortest
 
 
 def test_elements_of_parameters_and_gradients() -> None:
@@ -134,3 +134,20 @@ def test_what_is_in_force() -> None:
     with pytest.raises(ChangeError):
         changes.set_loss("rmse", None)
     assert changes.loss is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("value", [0.1, 1.2, -0.0, 3.14159265358979, 1e-30, 65504.0])
+def test_a_value_is_told_with_as_many_digits_as_its_dtype_tells_apart(
+    dtype: torch.dtype, value: float
+) -> None:
+    held = torch.tensor(value, dtype=dtype).item()
+    told = shortest(held, dtype)
+
+    assert torch.tensor(told, dtype=dtype).item() == held
+    assert len(repr(told)) <= len(repr(value))
+
+
+def test_what_is_no_finite_float_is_told_as_it_is() -> None:
+    assert shortest(3, torch.int64) == 3
+    assert shortest(float("inf"), torch.float32) == float("inf")

@@ -18,7 +18,7 @@ from backprop_tui.debuggee.changes.rates import set_hyperparameter, set_lr
 from backprop_tui.debuggee.changes.registry import Registry
 from backprop_tui.debuggee.changes.schedule import stepping
 from backprop_tui.debuggee.changes.seed import seed_generators
-from backprop_tui.debuggee.changes.value import change_all, set_value
+from backprop_tui.debuggee.changes.value import change_all, set_value, shortest
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.inspection import Inspection
 from backprop_tui.debuggee.observer import Observer
@@ -255,7 +255,7 @@ class Alterations:
                 return f"{value['name']}{part} {'= ' * (what == 'load')}{done}", ""
         result = set_value(tensor, value["index"], value["to"])
         where = f"[{','.join(map(str, value['index']))}]" if value["index"] else ""
-        return f"{value['name']}{part}{where} = {result}", ""
+        return f"{value['name']}{part}{where} = {shortest(result, tensor.dtype)}", ""
 
     def _seed(self, value: int) -> Answer:
         seed_generators(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +32,15 @@ def set_value(tensor: torch.Tensor, index: Sequence[int], to: Any) -> Any:
             return element.item()
     except RuntimeError as error:
         raise ChangeError(f"This element cannot be set: {str(error).splitlines()[0].rstrip('.')}.") from None
+
+
+def shortest(value: Any, dtype: torch.dtype) -> Any:
+    """The number with the fewest digits that a dtype rounds to this value: 1.2 for float32's
+    1.2000000476837158. What is no finite float is left as it is."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        return value
+    numbers = (float(f"{value:.{digits}g}") for digits in range(1, 18))
+    return next(number for number in numbers if torch.tensor(number, dtype=dtype).item() == value)
 
 
 def change_all(tensor: torch.Tensor, what: str, to: Any) -> str:
