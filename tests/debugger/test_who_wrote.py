@@ -100,7 +100,7 @@ def check(driver: Driver, name: str, questions: int, steps: int) -> None:
 
 @pytest.mark.parametrize("name", ["toy", "gan", "custom_function"])
 def test_a_fair_sample(driver: Driver, name: str) -> None:
-    check(driver, name, questions=5, steps=80)
+    check(driver, name, questions=3, steps=60)
 
 
 @pytest.mark.exhaustive
