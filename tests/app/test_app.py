@@ -143,6 +143,11 @@ async def test_clicks_are_keys_and_breakpoints():
         assert session.view.breakpoints == {(SCRIPT, 26)}
         assert lines_of(app, ProgramPane)[y].startswith("● 26")
 
+        app.screen.query_one(ProgramPane).cursor = 14  # a blank line
+        await pilot.press("b")
+        assert session.view.breakpoints == {(SCRIPT, 26)}
+        assert "line 14 has no code" in "".join(lines_of(app, MessageLine))
+
 
 async def test_help_is_about_the_focused_pane():
     async with running() as (app, pilot, _):

@@ -16,7 +16,7 @@ from backprop_tui.panes.drawing.program import USED, Gutter, Layout, Row, draw, 
 from backprop_tui.panes.drawing.stops import line_mark
 from backprop_tui.panes.drawing.text import Pieces, width_of
 from backprop_tui.panes.pieces import TextPane
-from backprop_tui.panes.source import SourceFile, read
+from backprop_tui.panes.source import SourceFile, lines_of_code, read
 
 SHIFT = 8
 """Columns by which a key scrolls long lines."""
@@ -83,6 +83,13 @@ The script, with the operations of this iteration under the line that runs them.
     def file(self) -> str:
         """Path of the file on the screen."""
         return self._source.path
+
+    def has_code(self, line: int) -> bool:
+        """Whether an operation could belong to a line of the file on the screen."""
+        try:
+            return line in lines_of_code(self._source.text)
+        except SyntaxError:
+            return True
 
     def show(self, view: View) -> None:
         """Show this view; the line cursor goes to the line about to run if that has moved."""

@@ -358,8 +358,16 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
     def action_breakpoint(self) -> None:
         """Set or remove a breakpoint at the line cursor."""
         program = self.query_one(ProgramPane)
-        self.session.toggle_breakpoint(program.file, program.cursor)
+        self._toggle_breakpoint(program.file, program.cursor)
 
     @on(ProgramPane.BreakpointClicked)
     def _breakpoint_clicked(self, event: ProgramPane.BreakpointClicked) -> None:
-        self.session.toggle_breakpoint(event.file, event.line)
+        self._toggle_breakpoint(event.file, event.line)
+
+    def _toggle_breakpoint(self, file: str, line: int) -> None:
+        """Refuse one that nothing could ever stop at."""
+        there = (file, line) in self.view.breakpoints
+        if there or self.query_one(ProgramPane).has_code(line):
+            self.session.toggle_breakpoint(file, line)
+        else:
+            self.say(f"line {line} has no code: a breakpoint stops where an operation of its line is next")
