@@ -19,7 +19,11 @@ class Abandoned(Refused):
     """A question whose process was left before it answered: going back wakes another one."""
 
 
-class CheckpointGone(Refused):
+class CopyGone(Refused):
+    """A copy of the script has ended before it was done with."""
+
+
+class CheckpointGone(CopyGone):
     """The checkpoint that a copy was to be made of has just been given up, perhaps for a newer one."""
 
 

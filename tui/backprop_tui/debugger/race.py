@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from backprop_tui.debugger.cursor_copies import CursorCopies
-from backprop_tui.debugger.failure import Refused, ended_how
+from backprop_tui.debugger.failure import CopyGone, Refused, ended_how
 from backprop_tui.debugger.futures import Future
 from backprop_tui.debugger.history import loss_points, rate_points
 from backprop_tui.debugger.parting import Marks, Parting, Search
@@ -120,6 +120,8 @@ class Race:
             try:
                 async with self.copies.copy() as side:
                     await self._drive(number, side)
+            except CopyGone as reason:
+                self._set(number, state="died", note=str(reason))
             except Refused as reason:
                 self._set(number, state="refused", note=str(reason))
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from backprop_tui.debugger.conversation import Conversation
-from backprop_tui.debugger.failure import CheckpointGone, Refused
+from backprop_tui.debugger.failure import CheckpointGone, CopyGone
 from backprop_tui.debugger.processes import Checkpoint
 from backprop_tui.debugger.run import Run
 from backprop_tui.debugger.wire import Message, Peer
@@ -93,7 +93,7 @@ class Side:
     def _closed(self, peer: Peer) -> None:
         self._conversation.abandon()
         if not self._arrival.done():
-            self._arrival.set_exception(Refused("the copy in which this was tried has ended"))
+            self._arrival.set_exception(CopyGone("the copy in which this was tried has ended"))
 
 
 def until(iteration: int) -> Message:
