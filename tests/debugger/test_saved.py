@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from backprop_tui.debugger import saved
 from backprop_tui.debugger.log import Entry
 from backprop_tui.debugger.saved import Cursor, Saved, WrongSession
+from backprop_tui.debugger.whole_file import write_whole
 
 SESSION = Saved(
     "/home/me/train.py", ("--epochs", "3"), False, "/home/me", None, 1, "0" * 64, "2.13.0",
@@ -164,11 +165,11 @@ def test_a_changed_script_and_another_torch_are_doubts(tmp_path: Path) -> None:
 def test_a_kill_while_writing_leaves_the_old_file_whole(tmp_path: Path) -> None:
     """The write is made to die at its last moment, before the new file takes the old one's place."""
     file = tmp_path / "it.session.json"
-    saved.write(file, SESSION)
+    write_whole(file, saved.to_text(SESSION))
     pid = os.fork()
     if pid == 0:
         os.replace = lambda *_: os.kill(os.getpid(), 9)  # type: ignore[assignment]
-        saved.write(file, replace(SESSION, target="/other.py"))
+        write_whole(file, saved.to_text(replace(SESSION, target="/other.py")))
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 9
     assert saved.load(str(file)) == SESSION
@@ -180,5 +181,5 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError):
-        saved.write(tmp_path / "it.session.json", SESSION)
+        write_whole(tmp_path / "it.session.json", saved.to_text(SESSION))
     assert list(tmp_path.iterdir()) == []

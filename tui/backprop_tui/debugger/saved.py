@@ -18,7 +18,6 @@ from typing import Any
 
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.log import Entry
-from backprop_tui.debugger.whole_file import write_whole
 from backprop_tui.protocol import Time
 
 FORMAT = "backprop-tui session"
@@ -122,11 +121,6 @@ def to_share(saved: Saved) -> str:
     kept = replace(saved, digests=fewer(saved.digests, _SHARED_DIGESTS))
     text = json.dumps({"format": FORMAT, "version": VERSION, **asdict(kept)}, separators=(",", ":"))
     return PREFIX + base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
-
-
-def write(path: Path, saved: Saved) -> None:
-    """Write a session file: whole, or not at all. Raises OSError."""
-    write_whole(path, to_text(saved))
 
 
 def load(word: str) -> Saved:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from backprop_tui.debugger.breakpoints import COSTS, FORMS, Breakpoint
 from backprop_tui.debugger.view import View
+
+if TYPE_CHECKING:
+    from backprop_tui.debugger.breakpoints import Breakpoint
 
 ON, OFF = "●", "○"
 _WIDTH = 27
@@ -35,6 +38,9 @@ def _short(point: Breakpoint) -> str:
 def form_lines() -> list[tuple[str | None, str]]:
     """(what to type, the line that shows it with its meaning), under headings, which have nothing to type:
     what looking for them costs while running."""
+    # The first frame, which has the marks in the program, does without.
+    from backprop_tui.debugger.breakpoints import COSTS, FORMS
+
     lines: list[tuple[str | None, str]] = []
     for cost, meaning in COSTS.items():
         lines.append((None, f"{cost}: {meaning}"))
