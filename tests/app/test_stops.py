@@ -105,3 +105,14 @@ def test_a_breakpoint_is_listed_with_its_cost_and_without_folders():
     lines = stop_lines([parse("line /very/long/path/train.py:16"), replace(parse("loss > 1"), enabled=False)])
 
     assert lines == [f"● {'line train.py:16':<27} observed", f"○ {'loss > 1':<27} full speed"]
+
+
+async def test_down_leads_from_the_line_to_the_breakpoints_or_to_what_can_be_typed():
+    async with running() as (app, pilot, session):
+        await pilot.press("B", "down")
+        assert app.focused is not None and app.focused.id == "stops-forms"
+        line = app.screen.query_one("#stops-line", Input)
+        line.focus()
+        line.value = "lr changed"
+        await pilot.press("enter", "down", "space")
+        assert [point.enabled for point in session.view.stops] == [False]

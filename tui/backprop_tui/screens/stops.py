@@ -32,6 +32,7 @@ class StopsScreen(ModalScreen[None]):
 
     BINDINGS = [
         Binding("escape", "leave", "Close", show=False),
+        Binding("down", "to_list", "To the lists", show=False),
         Binding("space", "switch", "On or off", show=False),
         Binding("d,delete", "remove", "Remove", show=False),
     ]
@@ -48,13 +49,13 @@ class StopsScreen(ModalScreen[None]):
         """The line, the two lists, the place for an error, and what the keys do."""
         with Vertical(id="stops") as page:
             page.border_title = "breakpoints: stop when…"
-            page.border_subtitle = "Enter adds · tab to the lists · Esc closes"
+            page.border_subtitle = "Enter adds · ↓ or tab to the lists · Esc closes"
             yield Input(
                 placeholder="stop when… for example loss > 10", id="stops-line", select_on_focus=False
             )
             yield Label("", id="stops-error", markup=False)
             yield OptionList(id="stops-list", markup=False)
-            yield Label("↓ Enter edits · space on or off · d removes", id="stops-hint", markup=False)
+            yield Label("Enter edits · space on or off · d removes", id="stops-hint", markup=False)
             forms = (Option(line, id=written, disabled=written is None) for written, line in form_lines())
             yield OptionList(*forms, id="stops-forms", markup=False)
 
@@ -112,6 +113,10 @@ class StopsScreen(ModalScreen[None]):
         else:
             text = str(event.option.id)
         put_into(self.query_one(Input), text)
+
+    def action_to_list(self) -> None:
+        """From the line to the breakpoints, or to what can be typed where there are none."""
+        (self._entries if self._entries.option_count else self.query_one("#stops-forms")).focus()
 
     def action_switch(self) -> None:
         """On or off."""
