@@ -36,15 +36,27 @@ def first_frame() -> Iterator[Row]:
 
 
 def press_and_wait(terminal: Terminal, key: str) -> float:
-    """Seconds from the key to the changed frame."""
-    before = terminal.text
+    """Seconds from the key to the arrival of the changed frame.
+
+    What came is put through the emulator, which takes milliseconds, only when all of it is here.
+    """
+    before, changed = terminal.text, []
     start = time.perf_counter()
     terminal.press(key)
-    terminal.wait(lambda text: text != before)
-    took = time.perf_counter() - start
-    while terminal.read(0.02):
-        pass
-    return took
+    for arrived, written in list(arrivals(terminal)):
+        terminal.feed(written)
+        if not changed and terminal.text != before:
+            changed.append(arrived)
+    assert changed, f"nothing changed on the screen after {key!r}:\n{before}"
+    return changed[0] - start
+
+
+def arrivals(terminal: Terminal, silence: float = 0.05) -> Iterator[tuple[float, str]]:
+    """What the program writes and when it came, from the first until it has been silent for some seconds."""
+    patience = 20.0
+    while written := terminal.receive(patience):
+        yield time.perf_counter(), written
+        patience = silence
 
 
 def keys() -> Iterator[Row]:

@@ -70,13 +70,21 @@ class Terminal:
 
     def read(self, seconds: float = 0.05) -> bool:
         """Take in what the program has written; whether there was anything before the time was up."""
+        data = self.receive(seconds)
+        self.feed(data)
+        return bool(data)
+
+    def receive(self, seconds: float) -> str:
+        """What the program has written, which is not on the screen before it is fed; empty: nothing came."""
         try:
-            data = self.child.read_nonblocking(65536, timeout=seconds)
+            return self.child.read_nonblocking(65536, timeout=seconds)
         except (pexpect.TIMEOUT, pexpect.EOF):
-            return False
+            return ""
+
+    def feed(self, data: str) -> None:
+        """Put what the program has written on the screen."""
         self.raw += data
         self.stream.feed(UNKNOWN.sub(lambda m: m[0] if PRIVATE_MODE.fullmatch(m[0]) else "", data))
-        return True
 
     def wait(self, condition: Callable[[str], bool], seconds: float = 20) -> str:
         """Read until the screen fulfils the condition; returns the screen's text."""
