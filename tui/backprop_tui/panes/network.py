@@ -159,7 +159,7 @@ The network as the script ran it, and the gradient on its way back.
             self._draw_list(size.width, size.height)
         else:
             self._draw_empty(size.width)
-        self.hold(len(self._drawn), growing=True)
+        self.hold(len(self._drawn))
         self._say(picture is not None)
         self._reveal()
         self.repaint()

@@ -14,9 +14,6 @@ from textual.strip import Strip
 
 from backprop_tui.panes.drawing.text import STYLES, Pieces, plain
 
-SPARE_LINES = 8
-"""A list that grows line by line is laid out anew only every so many lines."""
-
 BAR_STYLES = ("dim", "title", "mark", "good", "bad", "warn", "changed")
 
 
@@ -71,18 +68,20 @@ class PieceLines(ScrollView):
         if changed:
             self.refresh(*changed)
 
-    def hold(self, lines: int, growing: bool = False) -> None:
-        """Say how many lines there are.
-
-        A new height costs a new layout of the screen, so a `growing` list is given some in advance, and
-        all heights that need no scrolling are the same.
-        """
+    def hold(self, lines: int) -> None:
+        """Say how many lines there are. Scrolls up if there are fewer than are scrolled to."""
         width, height = self.scrollable_content_region.size
-        if lines <= height:
-            lines = 1
-        elif growing:
-            lines = -(-lines // SPARE_LINES) * SPARE_LINES
-        self.virtual_size = Size(width, lines)
+        size = Size(width, lines if lines > height else 1)
+        if size == self.virtual_size:
+            return
+        if self.show_vertical_scrollbar != (lines > height):
+            self.virtual_size = size
+            return
+        # Textual would lay out the whole screen, which takes as long as to draw it.
+        self.set_reactive(PieceLines.virtual_size, size)
+        if self.show_vertical_scrollbar:
+            self.vertical_scrollbar.window_virtual_size = lines
+        self.scroll_to(y=min(self.scroll_offset.y, self.max_scroll_y), animate=False)
 
     def notify_style_update(self) -> None:
         """The style sheet or the theme has changed."""

@@ -132,7 +132,7 @@ The script, with the operations of this iteration under the line that runs them.
             return
         size = self.scrollable_content_region.size
         self._layout = lay_out(self._view, self.file, len(self._source.lines), size.width, size.height)
-        self.hold(self._layout.height, growing=True)
+        self.hold(self._layout.height)
         self.repaint()
 
     def on_resize(self) -> None:

@@ -88,25 +88,32 @@ class Canvas:
 
     def lines(self) -> list[Line]:
         """The picture, row by row."""
-        return [self._row(y) for y in range(self.height)]
+        rows: list[dict[int, Piece]] = [{} for _ in range(self.height)]
+        for (x, y), (bits, style) in self._dots.items():
+            rows[y][x] = chr(0x2800 + bits), style
+        for (x, y), piece in self._text.items():
+            rows[y][x] = piece
+        return [_joined(cells, self.width) for cells in rows]
 
-    def _row(self, y: int) -> Line:
-        row: Line = []
-        for x in range(self.width):
-            char, style = self._cell(x, y)
-            if row and row[-1][1] == style:
-                row[-1] = (row[-1][0] + char, style)
-            else:
-                row.append((char, style))
-        return row
 
-    def _cell(self, x: int, y: int) -> Piece:
-        if (x, y) in self._text:
-            return self._text[x, y]
-        if (x, y) in self._dots:
-            bits, style = self._dots[x, y]
-            return chr(0x2800 + bits), style
-        return " ", ""
+def _joined(cells: dict[int, Piece], width: int) -> Line:
+    """The cells of a row from left to right, blanks between them, neighbours of one style together."""
+    row: Line = []
+    end = 0
+    for x in (*sorted(cells), width):
+        if x > end:
+            _append(row, " " * (x - end), "")
+        if x < width:
+            _append(row, *cells[x])
+        end = x + 1
+    return row
+
+
+def _append(row: Line, words: str, style: str) -> None:
+    if row and row[-1][1] == style:
+        row[-1] = (row[-1][0] + words, style)
+    else:
+        row.append((words, style))
 
 
 def line_dots(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int, int]]:

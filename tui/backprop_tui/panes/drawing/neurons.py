@@ -123,6 +123,8 @@ class _Picture:
         self.complete = True
         """Whether the gradients of the weights have their place too."""
         self.columns = self._columns()
+        self.tallest = max(box.height for column in self.columns for box in column.boxes) + self.frame
+        """Rows of the tallest box: all stand in slots of this height, their first rows level."""
         self.spare = self._place()
 
     # ---- what the boxes say
@@ -252,15 +254,11 @@ class _Picture:
         for number, box in enumerate(column.boxes):
             box.width = column.width
             middle = self.header + room * (2 * number + 1) / (2 * len(column.boxes))
-            box.x, box.y = column.x, int(middle - self._tallest() / 2)
-
-    def _tallest(self) -> int:
-        """Rows of the tallest box: all stand in slots of this height, their first rows level."""
-        return max(box.height for column in self.columns for box in column.boxes) + self.frame
+            box.x, box.y = column.x, int(middle - self.tallest / 2)
 
     def fits(self) -> bool:
         most = max(len(column.boxes) for column in self.columns)
-        if self.spare < 0 or most * self._tallest() > self.canvas.height - self.header:
+        if self.spare < 0 or most * self.tallest > self.canvas.height - self.header:
             return False
         taken = self._taken()
         for number in range(len(self.chain.layers)):
