@@ -141,6 +141,17 @@ class ParameterRow(TypedDict, total=False):
     """Name to number or TensorInfo."""
 
 
+class TableNews(TypedDict):
+    """A table of parameters, as what is different from one that was sent before."""
+
+    id: str
+    since: str | None
+    """The id of the former table, None if all rows are here."""
+    rows: list[ParameterRow | list[int]]
+    """In the order of the table: rows, and for a stretch of rows like those in the same places of the
+    former table the places, as [first, end]."""
+
+
 class LossPoint(TypedDict):
     """The value of one loss at the moment ``backward`` was called on it."""
 

@@ -31,6 +31,7 @@ from backprop_tui.debuggee.probe import Probe
 from backprop_tui.debuggee.runner import Outcome, Program, run
 from backprop_tui.debuggee.serve import Server
 from backprop_tui.debuggee.steps import Steps
+from backprop_tui.debuggee.table import Table
 from backprop_tui.debuggee.tracking import track
 from backprop_tui.protocol import KERNEL, Record
 
@@ -52,7 +53,8 @@ class Debuggee:
         self.modules = ModuleCalls(self.engine)
         self.server = Server(self.engine, self.checkpoints, self.sync)
         self.observer.note = self.server.note
-        self.inspection = Inspection(self.engine.recorder, self.registry.optimizers)
+        self.inspection = Inspection(self.engine.names, self.registry.optimizers)
+        self.table = Table(self.inspection, self.engine.recorder, lambda: self.checkpoints.token)
         self.alterations = Alterations(
             self.engine, self.observer, self.changes, self.registry, self.inspection
         )
@@ -88,14 +90,16 @@ class Debuggee:
         self.server.changes_made = lambda: self.alterations.made
         self.alterations.describe_next = self.server.describe_next
         self.alterations.next_op = lambda: self.server.next_op
-        self.server.on_woken = lambda message: self.alterations.expect(message.get("changes", []))
+        self.server.table = lambda: self.table.id
+        self.server.on_woken = self._woken
         os.register_at_fork(after_in_child=self._forked)
         signal.signal(PAUSE_SIGNAL, self._paused)
 
     def _commands(self) -> dict[str, Any]:
         return {
             "details": self._details,
-            "tensors": self.inspection.tensors,
+            "toggles": lambda message: self.alterations.toggles(),
+            "tensors": self.table.tensors,
             "window": self.inspection.window,
             "nonfinite": self.inspection.nonfinite,
             "change": self.alterations.change,
@@ -110,7 +114,11 @@ class Debuggee:
 
     def _details(self, message: dict[str, Any]) -> dict[str, Any]:
         """What the screen shows beside the operation itself."""
-        return {"parameters": self.inspection.parameters(message), "toggles": self.alterations.toggles()}
+        return {"parameters": self.table.news(), "toggles": self.alterations.toggles()}
+
+    def _woken(self, message: dict[str, Any]) -> None:
+        self.table.know(message.get("table"))
+        self.alterations.expect(message.get("changes", []))
 
     def _forked(self) -> None:
         """A child that the script forked is not ours: it must be silent."""

@@ -12,6 +12,8 @@ from backprop_tui.protocol import TensorInfo, plain
 
 SMALL = 64
 """Up to so many elements a tensor is sent whole."""
+SUMMARISED = 20_000
+"""Larger tensors are not summarised at every stop, which would read all their elements."""
 
 
 def describe(tensor: torch.Tensor, name: str | None, limit: int = SMALL, full: bool = True) -> TensorInfo:

@@ -8,36 +8,16 @@ from typing import Any
 import torch
 
 from backprop_tui.debuggee import finite
-from backprop_tui.debuggee.describe import describe, values_of
+from backprop_tui.debuggee.describe import values_of
 from backprop_tui.debuggee.names import Names, tensor_variables
-from backprop_tui.debuggee.recorder import Recorder, rate_of
-from backprop_tui.protocol import ParameterRow, TensorInfo
-
-_SUMMARISED = 20_000
-"""Larger tensors are not summarised at every stop, which would read all their elements."""
-
 
 class Inspection:
     """Answers questions about tensors by their names."""
 
-    def __init__(self, recorder: Recorder, optimizers: Any) -> None:
-        self.recorder = recorder
-        self.names: Names = recorder.names
+    def __init__(self, names: Names, optimizers: Any) -> None:
+        self.names = names
         self.optimizers = optimizers
         """Function that returns the live optimizers."""
-
-    def parameters(self, message: dict[str, Any]) -> list[ParameterRow]:
-        """Parameters, other leaves that require a gradient, and buffers, with gradients and state."""
-        return [self._row(name, tensor) for name, tensor in self.lasting()]
-
-    def tensors(self, message: dict[str, Any]) -> list[ParameterRow]:
-        """Every tensor that the script's variables lead to and that is no parameter."""
-        lasting = {id(tensor) for _, tensor in self.lasting()}
-        return [
-            self._row(name, tensor) | {"role": "tensor"}
-            for name, tensor in tensor_variables()
-            if id(tensor) not in lasting
-        ]
 
     def lasting(self) -> Iterator[tuple[str | None, torch.Tensor]]:
         """Parameters, other leaves that require a gradient, and buffers, each once; None: it has no name."""
@@ -51,32 +31,6 @@ class Inspection:
                     if id(tensor) not in seen:
                         seen.add(id(tensor))
                         yield self.names.tensor(tensor), tensor
-
-    def _row(self, name: str | None, tensor: torch.Tensor) -> ParameterRow:
-        row: ParameterRow = {
-            "name": name,
-            "role": "parameter"
-            if tensor.requires_grad or isinstance(tensor, torch.nn.Parameter)
-            else "buffer",
-            "value": self._described(tensor, name),
-            "grad": None,
-            "optimizer": None,
-            "lr": None,
-            "state": {},
-        }
-        grad = tensor.grad if tensor.is_leaf else None
-        if grad is not None:
-            row["grad"] = self._described(grad, None)
-        for optimizer in self.optimizers():
-            rate = rate_of(optimizer, tensor)
-            if rate is not None:
-                row["optimizer"] = type(optimizer).__name__
-                row["lr"] = rate
-                row["state"] = self.recorder.state(optimizer, tensor, False)
-        return row
-
-    def _described(self, tensor: torch.Tensor, name: str | None) -> TensorInfo:
-        return describe(tensor, name, self.recorder.limit, tensor.numel() <= _SUMMARISED)
 
     def window(self, message: dict[str, Any]) -> dict[str, Any]:
         """Rows and columns of a tensor seen as a matrix: its leading dimensions make the rows."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from backprop_tui.debuggee import private
 from backprop_tui.debuggee.frames import user_frames, written_by_user
 
 _CONTAINER_DEPTH = 3
@@ -121,20 +122,22 @@ class Names:
         known = self._known.get(id(root))
         if known is not None and known[0]() is root:
             return
-        for path, module in root.named_modules(remove_duplicate=False):
-            self._remember(module, join(name, path))
-        for path, parameter in root.named_parameters(remove_duplicate=False):
-            self._remember(parameter, join(name, path))
-        for path, buffer in root.named_buffers(remove_duplicate=False):
-            self._remember(buffer, join(name, path))
-        self._enter_unregistered(name, root)
+        named = [(join(name, path), module) for path, module in root.named_modules(remove_duplicate=False)]
+        for path, module in named:
+            self._remember(module, path)
+        for owned in (private.own_parameters, private.own_buffers):
+            for path, module in named:
+                for key, tensor in owned(module).items():
+                    if tensor is not None:
+                        self._remember(tensor, join(path, key))
+        for path, module in named:
+            self._enter_unregistered(path, module)
 
-    def _enter_unregistered(self, name: str, root: torch.nn.Module) -> None:
+    def _enter_unregistered(self, path: str, module: torch.nn.Module) -> None:
         """Layers in a Python list and tensors that are plain attributes: the module itself knows neither."""
-        for path, module in root.named_modules():
-            for key, item in vars(module).items():
-                if isinstance(item, (list, tuple, dict, torch.Tensor)) and not key.startswith("_"):
-                    self._enter(f"{join(name, path)}.{key}", item, _CONTAINER_DEPTH)
+        for key, item in vars(module).items():
+            if not key.startswith("_") and isinstance(item, (list, tuple, dict, torch.Tensor)):
+                self._enter(f"{path}.{key}", item, _CONTAINER_DEPTH)
 
     def _remember(self, thing: Any, name: str) -> None:
         known = self._known.get(id(thing))

@@ -212,6 +212,17 @@ def load_compiler_late(quietly: Callable[[], AbstractContextManager[None]]) -> N
 
 
 # autograd
+def own_parameters(module: torch.nn.Module) -> dict[str, torch.Tensor | None]:
+    """A module's own parameters by name, without those of its children: `named_parameters` looks for these
+    for several microseconds a module."""
+    return module._parameters  # type: ignore[return-value]
+
+
+def own_buffers(module: torch.nn.Module) -> dict[str, torch.Tensor | None]:
+    """A module's own buffers by name."""
+    return module._buffers
+
+
 def sequence_number() -> int:
     """The sequence number that the next autograd node of this thread will get."""
     return int(torch._C._autograd._get_sequence_nr())

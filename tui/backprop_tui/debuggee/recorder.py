@@ -71,14 +71,12 @@ class Recorder:
 
     def gradients(self, gradients: Iterable[Any], full: bool | None = None) -> list[TensorInfo | None]:
         """Gradients of a node, None where autograd has none."""
-        found = []
-        for gradient in gradients:
-            tensor = gradient if isinstance(gradient, torch.Tensor) else None
-            found.append(None if tensor is None else describe(tensor, None, self.limit, self._full(full)))
-        return found
+        info = self._described(full)
+        return [info(gradient) if isinstance(gradient, torch.Tensor) else None for gradient in gradients]
 
-    def _full(self, full: bool | None) -> bool:
-        return self.full if full is None else full
+    def _described(self, full: bool | None) -> Callable[[torch.Tensor], TensorInfo]:
+        wanted = self.full if full is None else full
+        return lambda tensor: describe(tensor, None, self.limit, wanted)
 
     # records
     def begun(self, op: Op, full: bool | None = None) -> Record:
@@ -151,7 +149,7 @@ class Recorder:
         record["lr"] = None if optimizer is None else rate_of(optimizer, leaf)
         record["state"] = {
             name: {"before": value, "after": None}
-            for name, value in self.state(optimizer, leaf, full).items()
+            for name, value in self.state(optimizer, leaf, self._described(full)).items()
         }
 
     def completed_record(self, op: Op, results: Any, full: bool | None = None) -> Record:
@@ -194,20 +192,19 @@ class Recorder:
         leaf, optimizer = op.inputs
         record["after"] = self.tensor(leaf, full)
         state = record.setdefault("state", {})
-        for name, value in self.state(optimizer, leaf, full).items():
+        for name, value in self.state(optimizer, leaf, self._described(full)).items():
             state.setdefault(name, {"before": None, "after": None})["after"] = value
 
-    def state(self, optimizer: Any, leaf: torch.Tensor, full: bool | None = None) -> dict[str, Any]:
-        """The optimizer's state of one parameter: numbers, and tensors described."""
+    def state(
+        self, optimizer: Any, leaf: torch.Tensor, info: Callable[[torch.Tensor], TensorInfo]
+    ) -> dict[str, Any]:
+        """The optimizer's state of one parameter: numbers, and tensors described by ``info``."""
         if optimizer is None:
             return {}
         found: dict[str, Any] = {}
         for name, value in optimizer.state.get(leaf, {}).items():
             if isinstance(value, torch.Tensor):
-                scalar = value.dim() == 0
-                found[name] = (
-                    scalar_of(value) if scalar else describe(value, None, self.limit, self._full(full))
-                )
+                found[name] = scalar_of(value) if value.dim() == 0 else info(value)
             elif isinstance(value, (int, float, bool)) or value is None:
                 found[name] = scalar_of(value)
         return found

@@ -32,6 +32,8 @@ class Server:
         self.commands: dict[str, Callable[[Message], Any]] = {}
         """What can be asked at a stop besides going on: name to answer."""
         self.changes_made: Callable[[], int] = lambda: 0
+        self.table: Callable[[], str | None] = lambda: None
+        """Which table of parameters was sent last."""
         self.on_woken: Callable[[Message], None] = lambda message: None
         self.notes: list[str] = []
         """Sentences for the user since the last message."""
@@ -230,7 +232,7 @@ class Server:
         engine, begun = self.engine, perf_counter()
         clock = engine.clock
         place = {"time": [clock.landmark, clock.operation], "iteration": clock.iteration + clock.over}
-        place["changes"] = self.changes_made()
+        place["changes"], place["table"] = self.changes_made(), self.table()
         place["counted"] = self._counted if clock.over else engine.observing
         if self._stopped and self._op is not None:
             place["time"] = [clock.landmark, max(clock.operation - 1, 0)]

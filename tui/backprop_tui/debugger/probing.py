@@ -173,7 +173,7 @@ class Probes:
             await side.ask("keep")
             await self._to_the_end(side, iteration)
             loss, moved = _loss(side, iteration), await side.ask("moved", path=path)
-            toggles = (await side.ask("details"))["toggles"]
+            toggles = await side.ask("toggles")
         slope = number(moved["slope"])
         rows = []
         for times in TIMES:

@@ -29,6 +29,8 @@ class Checkpoint(Place):
     """A sleeping copy."""
 
     peer: Peer = field(kw_only=True)
+    table: str | None = None
+    """Which table of parameters it knows the debugger to have."""
 
 
 @dataclass
@@ -150,7 +152,14 @@ class Processes:
         for twin in [place for place in self.checkpoints if place.time == time]:
             self.drop(twin)
         hello = peer.hello
-        place = Checkpoint(time, hello["iteration"], hello["changes"], counted=hello["counted"], peer=peer)
+        place = Checkpoint(
+            time,
+            hello["iteration"],
+            hello["changes"],
+            counted=hello["counted"],
+            peer=peer,
+            table=hello["table"],
+        )
         self.checkpoints.append(place)
         self._thin()
 

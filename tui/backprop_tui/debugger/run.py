@@ -18,6 +18,7 @@ from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.log import ChangeLog, Entry
 from backprop_tui.debugger.processes import Checkpoint, Processes
 from backprop_tui.debugger.stops import stop_from
+from backprop_tui.debugger.tables import Tables
 from backprop_tui.debugger.timeline import START, Trail
 from backprop_tui.debugger.view import Stop
 from backprop_tui.debugger.wire import Message
@@ -76,6 +77,7 @@ class Run:
         """Ask for parameters and settings with every stop."""
         self.details: Message | None = None
         """Those of the last stop."""
+        self.tables = Tables()
         self.trail = Trail()
         self.history = History()
         self.log = ChangeLog(program.changes)
@@ -188,7 +190,8 @@ class Run:
         arrival = self._expect()
         changes = [entry.message() for entry in pending]
         try:
-            await self.processes.wake(base, {"go": go, "changes": changes})
+            table = base.table if self.tables.has(base.table) else None
+            await self.processes.wake(base, {"go": go, "changes": changes, "table": table})
         except ConnectionError:
             arrival.cancel()
             raise Refused("the checkpoint to start from is gone: try again") from None
@@ -297,13 +300,18 @@ class Run:
 
     def _stopped(self, message: Message) -> None:
         stop = stop_from(message)
-        self.details = message.get("details")
+        self.details = self.detailed(message["details"]) if "details" in message else None
         self.hits = message.get("hits", [])
         if self._gap is not None:
             self.trail.reset_to(self._gap(stop))
             self._gap = None
         self.trail.set_open(message["open"])
         self._arrive(stop)
+
+    def detailed(self, details: Message) -> Message:
+        """What came with a stop or as an answer, the table of parameters whole."""
+        asleep = [place.table for place in self.processes.checkpoints]
+        return {**details, "parameters": self.tables.take(details["parameters"], asleep)}
 
     def _arrive(self, stop: Stop) -> None:
         self.stop = stop

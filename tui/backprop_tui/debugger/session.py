@@ -163,7 +163,7 @@ class Session(Seeking):
         self.run_of_script.changed(kind, value, answer["chip"])
         if answer["next"] is not None:
             stop = replace(stop, next=answer["next"])
-        details = await self.run_of_script.conversation.ask("details")
+        details = self.run_of_script.detailed(await self.run_of_script.conversation.ask("details"))
         self._publish(
             stop=stop,
             changes=self.run_of_script.log.chips(),

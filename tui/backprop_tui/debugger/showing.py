@@ -249,7 +249,7 @@ def _target(stop: Stop) -> str | None:
 
 
 def details_of(answer: Message) -> Message:
-    return {"parameters": tuple(answer["parameters"]), "toggles": Toggles(**answer["toggles"])}
+    return {"parameters": answer["parameters"], "toggles": Toggles(**answer["toggles"])}
 
 
 def plan_from(answer: Message) -> Plan:

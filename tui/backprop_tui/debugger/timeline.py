@@ -35,7 +35,9 @@ class Trail:
     warnings: list[Record] = field(default_factory=list)
     """What the script was warned of; these records are of no operation."""
     _iterations: dict[int, dict[Time, tuple[int, Record]]] = field(default_factory=dict)
-    """The records by iteration, each with its place in the order of completion."""
+    """The records by iteration in the order of completion, each with its place in it."""
+    _lengths: dict[int, int] = field(default_factory=dict)
+    """The highest number of an operation in an iteration, where it has been asked for."""
     _added: int = 0
 
     def add(self, records: Iterable[Record]) -> None:
@@ -50,14 +52,17 @@ class Trail:
         self._added += 1
         self.records[time] = record
         self._iterations.setdefault(record["iteration"], {})[time] = self._added, record
+        self._lengths.pop(record["iteration"], None)
 
     def _drop(self, time: Time) -> None:
         record = self.records.pop(time, None)
         if record is not None:
             del self._iterations[record["iteration"]][time]
+            self._lengths.pop(record["iteration"], None)
 
     def _keep(self, stays: Callable[[Time], bool]) -> None:
-        known, self.records, self._iterations = self.records, {}, {}
+        known, self.records = self.records, {}
+        self._iterations, self._lengths = {}, {}
         for time, record in known.items():
             if stays(time):
                 self._enter(time, record)
@@ -77,7 +82,7 @@ class Trail:
     def reset(self, since: Time) -> None:
         """Nothing is known any more; ``since`` is where it begins again."""
         self.since = since
-        self.records, self._iterations = {}, {}
+        self.records, self._iterations, self._lengths = {}, {}, {}
         self.warnings = []
         self.open = ()
 
@@ -102,9 +107,12 @@ class Trail:
 
     def recent(self, iteration: int) -> tuple[Record, ...]:
         """Completed operations of an iteration and the one before it."""
-        found = [entry for number in (iteration - 1, iteration) for entry in self._of(number).values()]
+        before, here = self._of(iteration - 1), self._of(iteration)
+        found = [*before.values(), *here.values()]
         # What contains the operations of a later iteration completes after them.
-        return tuple(record for _, record in sorted(found, key=itemgetter(0)))
+        if before and here and found[len(before) - 1][0] > found[len(before)][0]:
+            found.sort(key=itemgetter(0))
+        return tuple(record for _, record in found)
 
     def _of(self, iteration: int) -> dict[Time, tuple[int, Record]]:
         return self._iterations.get(iteration, {})
@@ -115,7 +123,9 @@ class Trail:
 
     def length_of(self, iteration: int) -> int | None:
         """Operations in an iteration, None if it was not seen to its end."""
-        return max((record["number"] for _, record in self._of(iteration).values()), default=None)
+        if iteration not in self._lengths and (records := self._of(iteration)):
+            self._lengths[iteration] = max(record["number"] for _, record in records.values())
+        return self._lengths.get(iteration)
 
     def before(self, cursor: Time, depth: int | None, kernels: bool) -> Record | None:
         """The last operation that began before the cursor and is not deeper than ``depth``."""
