@@ -1,7 +1,8 @@
 """The messages between the debugger and a debuggee: plain values, standard library only.
 
-A message is one JSON object, sent as a 4-byte big-endian length and that many bytes of UTF-8.
-Floats that JSON cannot carry travel as the strings ``"nan"``, ``"inf"`` and ``"-inf"``.
+A message is a dictionary of plain values, sent as a 4-byte big-endian length and that many bytes in the
+format of Python's `marshal`, which takes a tenth of the time of JSON. Floats that JSON could not carry
+travel as the strings ``"nan"``, ``"inf"`` and ``"-inf"``: records are printed as JSON.
 
 This module is imported inside the user's process too, under whatever Python (3.10 or later) that
 process runs, so it must not import anything outside the standard library.
@@ -10,6 +11,7 @@ process runs, so it must not import anything outside the standard library.
 from __future__ import annotations
 
 import json
+import marshal
 import math
 import struct
 from typing import Any, TypedDict
@@ -173,10 +175,22 @@ class RatePoint(TypedDict):
     """One per parameter group."""
 
 
+_FORMAT = 4
+"""Of `marshal`: every Python from 3.4 on reads it, so both ends need not be of one version."""
+
+
 def encode(message: Any) -> bytes:
-    """Frame a message. Raises ValueError if it holds a float that JSON cannot carry."""
-    body = json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
+    """Frame a message. Raises TypeError if it holds anything but plain values."""
+    try:
+        body = marshal.dumps(message, _FORMAT)
+    except ValueError:  # a subclass of a plain type, such as a float64 of numpy's as a learning rate
+        body = marshal.dumps(json.loads(json.dumps(message)), _FORMAT)
     return HEADER.pack(len(body)) + body
+
+
+def decode(body: bytes) -> Any:
+    """A message, from what follows the length."""
+    return marshal.loads(body)
 
 
 def plain(value: Any) -> Any:

@@ -136,7 +136,7 @@ class Tracer:
             record = {"version": VERSION, **record}
             self._first = False
         try:
-            self.write(json.dumps(record))
+            self.write(json.dumps(record, allow_nan=False))
         except BrokenPipeError:
             self._end(128 + 13)
 

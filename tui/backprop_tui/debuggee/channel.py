@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import signal
 import socket
 from typing import Any
 
-from backprop_tui.protocol import HEADER, encode
+from backprop_tui.protocol import HEADER, decode, encode
 
 _F_SETSIG = 10
 """fcntl command of Linux; Python's fcntl module does not name it."""
@@ -40,7 +39,7 @@ class Channel:
     def receive(self) -> dict[str, Any]:
         """Wait for one message. A debugger that is gone ends the process."""
         (size,) = HEADER.unpack(self._read(HEADER.size))
-        message: dict[str, Any] = json.loads(self._read(size))
+        message: dict[str, Any] = decode(self._read(size))
         return message
 
     def _read(self, size: int) -> bytes:

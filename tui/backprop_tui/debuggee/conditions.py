@@ -143,7 +143,7 @@ class Conditions:
                 self._hit(wanted, text, op.time)
         if "line" in self._wanted and self._visits.comes(op):
             for wanted in self._wanted["line"]:
-                if [op.file, op.line] == wanted.what:
+                if (op.file, op.line) == wanted.what:
                     self._hit(wanted, "", op.time)
         return bool(self.hits) and self._due
 

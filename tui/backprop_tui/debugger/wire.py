@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import tempfile
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backprop_tui.debugger.leftovers import PREFIX, SOCKET
-from backprop_tui.protocol import HEADER, encode
+from backprop_tui.protocol import HEADER, decode, encode
 
 Message = dict[str, Any]
 
@@ -42,7 +41,7 @@ class Peer:
         """The next message, None at the end. An empty frame is the greeting of a life line."""
         try:
             (size,) = HEADER.unpack(await self._reader.readexactly(HEADER.size))
-            return json.loads(await self._reader.readexactly(size)) if size else {}
+            return decode(await self._reader.readexactly(size)) if size else {}
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
 
