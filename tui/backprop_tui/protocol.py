@@ -198,8 +198,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else nonfinite_word(value)
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return list(value) if _finite(value) else [plain(item) for item in value]
     return value
+
+
+def _finite(values: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether these are numbers, and surely finite ones: their sum tells sooner than to look at each."""
+    try:
+        return math.isfinite(sum(values))
+    except TypeError:
+        return False
 
 
 def nonfinite_word(value: float) -> str:

@@ -65,7 +65,11 @@ def user_frames() -> Iterator[FrameType]:
     """All frames of the user's code, innermost first."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if _written_by_user(frame.f_code):
+        code = frame.f_code
+        known = _user.get(code)
+        if known is None:
+            known = _written_by_user(code)
+        if known:
             yield frame
         frame = frame.f_back
 

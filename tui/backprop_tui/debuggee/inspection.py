@@ -11,6 +11,7 @@ from backprop_tui.debuggee import finite
 from backprop_tui.debuggee.describe import values_of
 from backprop_tui.debuggee.names import Names, tensor_variables
 
+
 class Inspection:
     """Answers questions about tensors by their names."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -96,11 +96,12 @@ class Names:
     def _scan(self) -> None:
         """Name every module, parameter and buffer that the frames' variables lead to."""
         self._known = {}
-        for variables in reversed(list(_scopes())):
+        frames = list(user_frames())
+        for variables in reversed(list(_scopes(frames))):
             for name, value in variables.items():
                 if not name.startswith("__"):
                     self._enter(name, value, _CONTAINER_DEPTH)
-        if next(user_frames(), None) is not None:
+        if frames:
             self._last = self._known
             return
         # The script is over, and with it the functions whose variables led to what still lives.
@@ -159,10 +160,10 @@ def _variables(frame: FrameType) -> Iterator[dict[str, Any]]:
         yield dict(frame.f_globals)
 
 
-def _scopes() -> Iterator[dict[str, Any]]:
+def _scopes(frames: Iterable[FrameType]) -> Iterator[dict[str, Any]]:
     """The variables of the script's frames, innermost first; after its end those of its module."""
     frame = None
-    for frame in user_frames():
+    for frame in frames:
         yield from _variables(frame)
     if frame is None:
         yield dict(vars(sys.modules["__main__"]))
@@ -202,7 +203,7 @@ def variable_name(tensor: torch.Tensor) -> str | None:
 def tensor_variables() -> Iterator[tuple[str, torch.Tensor]]:
     """Every tensor that a variable of the script's frames leads to, innermost frame first."""
     seen: set[int] = set()
-    for variables in _scopes():
+    for variables in _scopes(user_frames()):
         for name, value in variables.items():
             if name.startswith("__"):
                 continue
