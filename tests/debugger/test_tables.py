@@ -54,6 +54,9 @@ def frozen(tensor: torch.Tensor) -> None:
     tensor.requires_grad_(False)
 
 
+CHANGES = (through_data, through_numpy, in_place, permuted, other_storage, frozen)
+
+
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 @pytest.mark.parametrize(
     "change",
