@@ -13,3 +13,4 @@ for i in range(3):
     loss.backward()
     optimizer.step()
     print(f"{i}: loss {loss.item():.6g}")
+print(type(model).__name__, type(model._orig_mod).__name__, *model.state_dict())

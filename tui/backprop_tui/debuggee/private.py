@@ -177,15 +177,26 @@ class _Unloaded(ModuleType):
         return ModuleType.__getattribute__(self, name)  # `super()` would look for the former class
 
 
+def _compile_nothing() -> None:
+    """What `torch.compile` returns is what it would be, with its type and its names, and runs as eager code.
+
+    (``TORCHDYNAMO_DISABLE`` makes `torch.compile` return the module itself.)
+    """
+    torch.compiler.set_stance("force_eager")
+
+
 def load_compiler_late(quietly: Callable[[], AbstractContextManager[None]]) -> None:
     """Let the first optimizer not load torch's compiler, which takes as long as torch itself.
 
     Optimizers import it to say that they are not to be compiled (torch/_compile.py and
-    `_use_grad_for_differentiable` in torch/optim/optimizer.py), and the debuggee compiles nothing
-    (``TORCHDYNAMO_DISABLE``). Whoever asks for anything else of it gets the whole, in the same object.
+    `_use_grad_for_differentiable` in torch/optim/optimizer.py), and the debuggee compiles nothing. Whoever
+    asks for anything else of it gets the whole, in the same object.
     ``quietly``: around the loading, so that no operation in it is taken for one of the script's.
     """
-    spec = find_spec(_COMPILER) if _COMPILER not in sys.modules else None
+    if _COMPILER in sys.modules:
+        _compile_nothing()
+        return
+    spec = find_spec(_COMPILER)
     if spec is None or spec.loader is None:
         return
     loader, compiler, lock = spec.loader, module_from_spec(spec), RLock()
@@ -199,6 +210,7 @@ def load_compiler_late(quietly: Callable[[], AbstractContextManager[None]]) -> N
             with quietly(), DisableTorchFunction():
                 loader.exec_module(compiler)
             compiler.__class__ = ModuleType
+            _compile_nothing()
 
     def disable(function: Any = None, *args: Any, **kwargs: Any) -> Any:
         if type(function) is FunctionType:

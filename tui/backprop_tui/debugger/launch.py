@@ -70,11 +70,8 @@ class Program:
 
 
 def environment() -> dict[str, str]:
-    """The debuggee's environment: one thread, and torch.compile as plain eager torch."""
-    variables = dict(os.environ)
-    variables.update(dict.fromkeys(_ONE_THREAD, "1"))
-    variables["TORCHDYNAMO_DISABLE"] = "1"
-    return variables
+    """The debuggee's environment: one thread."""
+    return {**os.environ, **dict.fromkeys(_ONE_THREAD, "1")}
 
 
 def launch(program: Program, address: str, folder: Path, capture: bool) -> subprocess.Popen[bytes]:
