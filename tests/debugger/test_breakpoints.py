@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -345,6 +346,45 @@ def test_what_comes_after_the_last_step_of_an_unobserved_run_is_found_too(
     while driver.run(backwards=True).time > (0, 0):
         found.append((driver.stop.iteration, name_of_next(driver.stop)))
     assert found == [(iteration, "StepLR") for iteration in (4, 3, 2, 1)]
+
+
+# while the script runs
+def meanwhile(driver: Driver, change: Callable[[], None]) -> None:
+    """Change the breakpoints as keys do: where the event loop runs."""
+
+    async def call() -> None:
+        change()
+
+    driver.wait(call())
+
+
+def test_a_breakpoint_made_while_the_script_runs_is_in_force(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path, count=200_000))
+    driver.wait(driver.session.run())
+    driver.until(lambda view: view.status == "running" and view.iteration > 50)
+    behind = driver.view.iteration + 2000
+    meanwhile(driver, lambda: driver.session.set_breakpoint(f"iteration {behind}"))
+    driver.until(lambda view: view.status == "stopped")
+    assert (driver.stop.iteration, driver.stop.number) == (behind, 1)
+
+
+def test_a_breakpoint_removed_while_the_script_runs_stops_it_no_more(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path, count=20_000))
+    driver.session.set_breakpoint("iteration 20000")
+    driver.wait(driver.session.run())
+    driver.until(lambda view: view.status == "running" and view.iteration > 50)
+    meanwhile(driver, lambda: driver.session.remove_breakpoint(0))
+    driver.until(lambda view: view.status not in ("running", "stopped"))
+    assert driver.status == "finished"
+
+
+def test_a_pause_ends_a_run_whose_breakpoints_have_just_changed(driver: Driver, tmp_path: Path) -> None:
+    driver.load(training(tmp_path, count=200_000))
+    driver.wait(driver.session.run())
+    driver.until(lambda view: view.status == "running" and view.iteration > 50)
+    meanwhile(driver, lambda: driver.session.set_breakpoint("iteration 150000"))
+    driver.pause()
+    assert driver.status == "stopped" and driver.stop.iteration < 150_000
 
 
 # called off

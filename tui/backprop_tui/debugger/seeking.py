@@ -17,10 +17,14 @@ from backprop_tui.debugger.view import Stop, View
 if TYPE_CHECKING:
     from backprop_tui.debugger.culprit import Culprit
     from backprop_tui.debugger.scout import Scout
+    from backprop_tui.debugger.stopping import Stopping
 
 T = TypeVar("T")
 _INTERRUPT_AFTER = 0.5
 """Seconds until a debuggee that met no operation is stopped where it is."""
+_PAUSED = ("pause", "interrupt")
+"""Reasons of stops that were asked for by a signal."""
+Points = Callable[[], Sequence[Breakpoint]]
 
 
 class Seeking(Showing):
@@ -34,29 +38,57 @@ class Seeking(Showing):
         self.breakpoints = Breakpoints()
         self._scout: Scout | None = None
         self._pausing = False
+        self._stopping: Stopping | None = None
+        """What runs to the next breakpoint."""
+        self._outdated = False
+        """The breakpoints are others than those with which it was begun."""
 
     # running
     async def run(self, backwards: bool = False) -> None:
         """Run at full speed, as far as the breakpoints allow, until one is met, a pause or the end;
         backwards: to the last hit of one, or to the beginning."""
-        self._run_to(self.breakpoints.enabled, backwards)
+        self._run_to(lambda: self.breakpoints.enabled, backwards)
 
     async def run_to_line(self, file: str, line: int, backwards: bool = False) -> None:
         """Run to the next (last) operation of a line, or to a breakpoint before it."""
-        self._run_to([*self.breakpoints.enabled, Breakpoint("line", (file, line))], backwards)
+        here = Breakpoint("line", (file, line))
+        self._run_to(lambda: [*self.breakpoints.enabled, here], backwards)
 
-    def _run_to(self, points: Sequence[Breakpoint], backwards: bool) -> None:
+    def _run_to(self, points: Points, backwards: bool) -> None:
         self._ready()
         if not backwards:
             self._not_over()
-        self._start(self._backwards(points) if backwards else self._forwards(points))
+        self._start(self._backwards(points()) if backwards else self._forwards(points))
 
-    async def _forwards(self, points: Sequence[Breakpoint]) -> Stop:
+    async def _forwards(self, points: Points) -> Stop:
+        """Run on; when the breakpoints are changed meanwhile, pause and run on with the others."""
         from backprop_tui.debugger.stopping import Stopping
 
-        stop, hit = await Stopping(self.run_of_script, points).forwards()
+        try:
+            while True:
+                self._outdated = False
+                self._stopping = Stopping(self.run_of_script, points())
+                stop, hit = await self._stopping.forwards()
+                if not self._outdated or stop.reason not in _PAUSED:
+                    break
+        finally:
+            self._stopping = None
         self._tell(hit.sentence if hit is not None else "")
         return stop
+
+    def _run_on_with_others(self) -> None:
+        """The breakpoints have changed while something runs."""
+        under_way = self.run_of_script.under_way
+        if self._stopping is None:
+            self._publish(message="breakpoints count from the next run on: p pauses this one")
+        elif self._stopping.running and under_way is not None and not self._outdated:
+            self._outdated = True
+            self._task(self._interrupt(under_way))
+
+    async def _interrupt(self, under_way: asyncio.Future[Stop]) -> None:
+        while not under_way.done():
+            self.run_of_script.processes.signal_live()
+            await asyncio.wait([under_way], timeout=_INTERRUPT_AFTER)
 
     async def _backwards(self, points: Sequence[Breakpoint]) -> Stop:
         from backprop_tui.debugger.stopping import Stopping
@@ -80,10 +112,10 @@ class Seeking(Showing):
         if self._pausing:
             return
         self._pausing = True
+        self._outdated = False
         try:
-            while self.run_of_script.under_way is not None:
-                self.run_of_script.processes.signal_live()
-                await asyncio.wait([self.run_of_script.under_way], timeout=_INTERRUPT_AFTER)
+            while (under_way := self.run_of_script.under_way) is not None:
+                await self._interrupt(under_way)
         finally:
             self._pausing = False
 
@@ -166,3 +198,5 @@ class Seeking(Showing):
 
     def _show_breakpoints(self) -> None:
         self._publish(breakpoints=self.breakpoints.lines, stops=tuple(self.breakpoints))
+        if self._busy:
+            self._run_on_with_others()

@@ -79,6 +79,8 @@ class Stopping:
             point.wire(number) for number, point in enumerate(self.points) if point.kind != "notice"
         ]
         self._noticing = Noticing([point for point in self.points if point.cost == RECORDED])
+        self.running = False
+        """On the way forwards: nothing has been met."""
 
     # forwards
     async def forwards(self) -> tuple[Stop, Hit | None]:
@@ -90,10 +92,12 @@ class Stopping:
         message = {"breaks": self._wire, "observe": observed(self.points), "record": False}
         if run.stop is not None and run.stop.next is not None:
             message["after"] = list(start)
+        self.running = True
         if self._noticing.points:
             stop, noticed = await self._go_noticing(message, start)
         else:
             stop, noticed = await run.go(message), None
+        self.running = False
         hits = hits_of(run.hits, self.points) if stop.reason == "breakpoint" else []
         hits += [noticed] if noticed is not None else []
         if not hits:
