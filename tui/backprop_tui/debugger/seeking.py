@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from backprop_tui.debugger.breakpoints import Breakpoint, Breakpoints, parse
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.launch import Program
+from backprop_tui.debugger.lines import find
 from backprop_tui.debugger.run import Target
 from backprop_tui.debugger.showing import Showing
 from backprop_tui.debugger.timeline import START
@@ -180,11 +183,21 @@ class Seeking(Showing):
     def set_breakpoint(self, text: str, place: int | None = None, file: str = "") -> None:
         """Make a breakpoint of what was typed, or put it in the place of another. Raises Refused."""
         point = parse(text, file or self.view.script)
+        if point.kind == "line":
+            path, line = point.what
+            point = replace(point, what=(find(path, line, self._files()), line))
         if place is None:
             self.breakpoints.add(point)
         else:
             self.breakpoints.put(place, point)
         self._show_breakpoints()
+
+    def _files(self) -> list[str]:
+        """Files of the script, as far as they have been seen."""
+        stop = self.view.stop
+        seen = [frame.file for frame in stop.frames] if stop is not None else []
+        seen += [record["file"] for record in self.view.records if record["file"] is not None]
+        return list(dict.fromkeys(map(os.path.abspath, [self.view.script, *seen])))
 
     def enable_breakpoint(self, place: int, on: bool) -> None:
         """Whether a breakpoint stops a run."""

@@ -9,6 +9,7 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.worker import get_current_worker
 
+from backprop_tui.debugger.lines import lines_of_code
 from backprop_tui.debugger.view import View
 from backprop_tui.panes.drawing.colour import coloured_lines
 from backprop_tui.panes.drawing.notices import marked_lines
@@ -16,7 +17,7 @@ from backprop_tui.panes.drawing.program import USED, Gutter, Layout, Row, draw, 
 from backprop_tui.panes.drawing.stops import line_mark
 from backprop_tui.panes.drawing.text import Pieces, width_of
 from backprop_tui.panes.pieces import TextPane
-from backprop_tui.panes.source import SourceFile, lines_of_code, read
+from backprop_tui.panes.source import SourceFile, read
 
 SHIFT = 8
 """Columns by which a key scrolls long lines."""

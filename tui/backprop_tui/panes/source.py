@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import tokenize
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,18 +31,3 @@ def read(path: str) -> SourceFile:
         reason = problem.strerror if isinstance(problem, OSError) else str(problem)
         return SourceFile(path, "", [], note=f"{Path(path).name} cannot be shown: {reason}", coloured=True)
     return SourceFile(path, text, plain_lines(text))
-
-
-def lines_of_code(text: str) -> frozenset[int]:
-    """The lines at which code begins, from 1: not those that are blank, a comment, part of a string or a
-    closing bracket. Raises SyntaxError."""
-    nodes = list(ast.walk(ast.parse(text)))
-    strings = {id(node.value) for node in nodes if isinstance(node, ast.Expr) and _is_text(node.value)}
-    code = (node for node in nodes if isinstance(node, (ast.expr, ast.stmt)) and id(node) not in strings)
-    return frozenset(
-        node.lineno for node in code if not (isinstance(node, ast.Expr) and _is_text(node.value))
-    )
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
