@@ -102,6 +102,16 @@ def test_streams_are_joined_in_the_order_of_time(tmp_path: Path) -> None:
     assert "".join(chunk.text for chunk in history.output) == "12345"
 
 
+def test_what_was_printed_between_two_stops_is_in_the_order_in_which_it_was_printed(tmp_path: Path) -> None:
+    history, out, err = History(), File(tmp_path / "1.out"), File(tmp_path / "1.err")
+    marks = [out.add(b"1346"), err.add(b"25")]
+    history.take(message((0, 1), output=marks, turns=[(0, 1), (1, 1), (0, 3), (1, 2)]))
+    assert "".join(chunk.text for chunk in history.output) == "123456"
+    history.take(message((0, 2), output=[out.add(b"8"), err.add(b"7")], turns=[(0, 4), (1, 3)]))
+
+    assert "".join(chunk.text for chunk in history.output) == "12345678"
+
+
 def test_one_stream_is_cut_without_the_other(tmp_path: Path) -> None:
     history, out, err = History(), File(tmp_path / "1.out"), File(tmp_path / "1.err")
     history.take(message((0, 1), output=[out.add(b"out"), err.add(b"err")]))

@@ -530,7 +530,7 @@ def test_output_goes_up_to_the_cursor_and_no_further(driver: Driver, tmp_path: P
     driver.load(training(tmp_path, "print(i, 'é', file=sys.stderr if i % 2 else sys.stdout)", count=12))
     lines = [f"{i} é\n" for i in range(12)]
     driver.run()
-    assert sorted(driver.printed.splitlines()) == sorted(line.rstrip() for line in lines)
+    assert driver.printed == "".join(lines)
     for iteration in (9, 2, 11, 5, 1):
         driver.goto(iteration, 2)
         for stream, first in (("out", 0), ("err", 1)):

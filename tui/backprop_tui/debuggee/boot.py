@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import io
 import json
 import os
 import signal
@@ -165,7 +164,7 @@ class Debuggee:
         if script.get("folder"):
             os.chdir(script["folder"])
         if self.checkpoints.output is not None:
-            _buffer_by_line()
+            self.checkpoints.output.take_over()
         trace = woken.get("trace")
         if trace is not None:
             self._trace(trace)
@@ -201,12 +200,6 @@ class Debuggee:
             self.server.note("the script calls no loss function, so there was none to swap")
         reason = "crashed" if outcome.error else "finished"
         self.server.end(outcome.status, reason, outcome.error, outcome.line)
-
-
-def _buffer_by_line() -> None:
-    """As on a terminal: what was printed before a crash of the interpreter is not lost."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
 
 
 def _warm_up() -> None:

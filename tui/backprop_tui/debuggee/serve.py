@@ -126,6 +126,7 @@ class Server:
         self.checkpoints.troubles = []
         if self.checkpoints.output is not None:
             message["output"] = self.checkpoints.output.marks()
+            message["turns"] = self.checkpoints.output.turns()
         message["records"] = list(engine.recorder.completed)
         engine.recorder.completed.clear()
         message["warnings"], engine.recorder.warnings = engine.recorder.warnings, []

@@ -103,9 +103,7 @@ class History:
         landmark, operation = message["time"]
         self._now = landmark
         self.furthest = max(self.furthest, ((landmark, operation), message["iteration"]))
-        for stream, mark in enumerate(message.get("output", ())):
-            if mark is not None:
-                self.printed.read(stream, (landmark, operation), *mark)
+        self.printed.take((landmark, operation), message.get("output", ()), message.get("turns", ()))
         different = None
         for landmark, digest in message.get("digests", ()):
             if not self.digests.compare(landmark, digest) and different is None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import merge
+from operator import itemgetter
+from typing import Any
 
 from backprop_tui.debugger.view import OutputChunk
 from backprop_tui.protocol import Time
 
 KEPT = 4_000_000
 """Bytes of output kept in memory; the files hold all of it."""
+_Order = tuple[Time, int]
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Piece:
     stream: int
     start: int
     data: bytes
+    order: int = 0
+    """Among all pieces of both streams, as they were told."""
 
     @property
     def end(self) -> int:
@@ -53,37 +59,57 @@ class Printed:
         self._path = ["", ""]
         self._before = [0, 0]
         self._consumed = [0, 0]
+        self._order = 0
 
     @property
     def chunks(self) -> list[OutputChunk]:
         """What was printed up to where the script stands, both streams in the order of time."""
-        return list(merge(self._visible(0), self._visible(1), key=lambda chunk: chunk.time))
+        placed = merge(self._visible(0), self._visible(1), key=itemgetter(0))
+        return [chunk for _, chunk in placed]
 
-    def _visible(self, stream: int) -> list[OutputChunk]:
-        found: list[OutputChunk] = []
+    def _visible(self, stream: int) -> list[tuple[_Order, OutputChunk]]:
+        found: list[tuple[_Order, OutputChunk]] = []
         shown = self._shown[stream]
         for piece in reversed(self._pieces[stream]):
             if piece.start < shown:
                 chunk = piece.whole if piece.end <= shown else piece.until(shown)
-                if found and chunk.time > found[-1].time:  # told late, on the first way here
-                    chunk = replace(chunk, time=found[-1].time)
-                found.append(chunk)
+                order = (piece.time, piece.order)
+                if found and order > found[-1][0]:  # told late, on the first way here
+                    order, chunk = found[-1][0], replace(chunk, time=found[-1][0][0])
+                found.append((order, chunk))
         return found[::-1]
 
-    def read(self, stream: int, time: Time, path: str, size: int, before: int) -> None:
+    def take(self, time: Time, marks: Sequence[Any], turns: Sequence[tuple[int, int]]) -> None:
+        """Take in what a message says about both streams: `debuggee/output.py` has marks and turns."""
+        for stream, mark in enumerate(marks):
+            if mark is not None:
+                path, size, before = mark
+                cuts = [(length, place) for place, (turned, length) in enumerate(turns) if turned == stream]
+                self.read(stream, time, path, size, before, [*cuts, (size, len(turns))])
+        self._order += len(turns) + 1
+
+    def read(
+        self, stream: int, time: Time, path: str, size: int, before: int, cuts: Iterable[tuple[int, int]] = ()
+    ) -> None:
         """Take in what a process has added to its file; a cut character waits for its rest.
 
-        ``before``: the bytes that had been printed before the process had this file.
+        ``before``: the bytes that had been printed before the process had this file. ``cuts``: lengths of
+        the file at which the script went on with the other stream, each with its place among the turns.
         """
         if path != self._path[stream]:
             self._path[stream], self._before[stream], self._consumed[stream] = path, before, 0
-        data = self._new_data(path, self._consumed[stream], size)
-        start = self._before[stream] + self._consumed[stream]
+        consumed = self._consumed[stream]
+        data = self._new_data(path, consumed, size)
         self._consumed[stream] += len(data)
-        self._shown[stream] = start + len(data)
-        if data:
-            self._put(Piece(time, stream, start, data))
-            self._drop_oldest()
+        self._shown[stream] = before + self._consumed[stream]
+        start = 0
+        for cut, place in cuts or [(size, 0)]:
+            end = min(cut - consumed, len(data))
+            if end > start:
+                at = before + consumed + start
+                self._put(Piece(time, stream, at, data[start:end], self._order + place))
+                start = end
+        self._drop_oldest()
 
     def _new_data(self, path: str, start: int, end: int) -> bytes:
         if end <= start:
