@@ -513,16 +513,45 @@ def test_a_script_that_writes_files_writes_each_line_once(driver: Driver, tmp_pa
     driver.run()
     log, printed = (tmp_path / "log.txt").read_text(), driver.printed
     assert [line.split()[0] for line in log.splitlines()] == list("01234")
-    (tmp_path / "appended.txt").unlink()
+    appended = tmp_path / "appended.txt"
+    assert appended.read_text() == "0\n1\n2\n3\n4\n"
+    appended.write_text("before\n")
     driver.load(script("writes_files"), str(tmp_path))
     driver.goto(4, 2)
     driver.back("over")
     driver.goto(3, 1)
+    assert appended.read_text() == "before\n0\n"  # the loss of the second iteration is about to be logged
     driver.back("walk")
     driver.run()
 
     assert (tmp_path / "log.txt").read_text() == log
-    assert driver.printed.splitlines()[:5] == printed.splitlines()[:5]
+    assert appended.read_text() == "before\n0\n1\n2\n3\n4\n"
+    assert driver.printed.splitlines()[:6] == [*printed.splitlines()[:5], "before"]
+    driver.goto(1, 1)
+    assert appended.read_text() == "before\n"
+
+
+def test_a_file_that_did_not_exist_is_gone_again(driver: Driver, tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    header = f"f = open({str(file)!r}, 'a'); _ = f.write('head ' * (f.tell() == 0) + f'{{i}} '); f.close()"
+    driver.load(training(tmp_path, header, count=6))
+    driver.goto(4, 1)
+    assert file.read_text() == "head 0 1 2 "
+    driver.goto(1, 1)
+    assert not file.exists()
+    driver.run()
+    assert file.read_text() == "head 0 1 2 3 4 5 "
+
+
+def test_a_file_that_cannot_be_set_back_is_told(driver: Driver, tmp_path: Path) -> None:
+    appended = tmp_path / "appended.txt"
+    appended.write_text("before\n")
+    driver.load(script("writes_files"), str(tmp_path))
+    driver.goto(4, 2)
+    appended.write_text("")
+    driver.goto(3, 2)
+    told = " ".join(driver.messages)
+    assert "appended.txt cannot be set back: it is shorter than it was" in told
 
 
 # output

@@ -78,6 +78,7 @@ class Debuggee:
         Steps(self.engine, self.observer, self.changes).install()
         clipping.install(self.engine)
         keep_in_process(self.server.note)
+        self.checkpoints.appending.install()
         if self.setting["capture"]:  # a trace never comes back to the root
             with self.registry.paused():
                 _warm_up()

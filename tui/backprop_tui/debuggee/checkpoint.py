@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any
 
 from backprop_tui.debuggee import files, private
+from backprop_tui.debuggee.appending import Appending, set_back
 from backprop_tui.debuggee.channel import Channel
 from backprop_tui.debuggee.output import Output
 
@@ -31,6 +32,7 @@ class Checkpoints:
         """That of the message which woke this process: it tells from which future a copy is."""
         self._middle: int | None = None
         """The process between this one and its youngest copy, which has not been waited for."""
+        self.appending = Appending()
         self.troubles: list[str] = []
         """Sentences about what could not be set back when this copy was woken."""
 
@@ -44,6 +46,7 @@ class Checkpoints:
         """
         self.wait_for_middle()
         before_fork()
+        self.appending.forked()
         open_files = files.remember()
         with _default_sigchld() as handler:
             self._middle = self._fork() or None
@@ -118,7 +121,10 @@ class Checkpoints:
         self.token = message["token"]
         role = message.get("role", "live")
         self.channel.send({"type": "hello", "role": role, "pid": os.getpid(), "token": self.token})
-        self.troubles = files.reopen(open_files) if role == "live" else files.cut_off(open_files)
+        if role == "live":
+            self.troubles = set_back(message.get("files", ())) + files.reopen(open_files)
+        else:
+            self.troubles = files.cut_off(open_files)
         if self.output is not None:
             self.output.redirect()
 

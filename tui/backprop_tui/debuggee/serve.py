@@ -124,6 +124,7 @@ class Server:
         message["starts"], clock.starts = clock.starts, []
         message["notes"], self.notes = self.notes + self.checkpoints.troubles, []
         self.checkpoints.troubles = []
+        message["appended"] = self.checkpoints.appending.news()
         if self.checkpoints.output is not None:
             message["output"] = self.checkpoints.output.marks()
             message["turns"] = self.checkpoints.output.turns()
@@ -234,6 +235,7 @@ class Server:
         clock = engine.clock
         place = {"time": [clock.landmark, clock.operation], "iteration": clock.iteration + clock.over}
         place["changes"], place["table"] = self.changes_made(), self.table()
+        place["appended"] = self.checkpoints.appending.count
         place["counted"] = self._counted if clock.over else engine.observing
         if self._stopped and self._op is not None:
             place["time"] = [clock.landmark, max(clock.operation - 1, 0)]

@@ -61,6 +61,30 @@ class Points(Generic[P]):
         return found[::-1]
 
 
+class Appended:
+    """How long files were before the script opened them to append to, in the order in which it did."""
+
+    def __init__(self) -> None:
+        self._files: list[tuple[str, int | None]] = []
+
+    def take(self, told: int, files: Iterable[tuple[str, int | None]]) -> None:
+        """Files opened after the first ``told``; what was known of a future that was left is void."""
+        files = list(files)
+        if files:
+            self._files[told:] = files
+
+    def after(self, count: int) -> list[tuple[str, int | None]]:
+        """Each file that was opened after the first ``count``, with its length before the first time.
+
+        They are set back to these lengths, so that nothing more is known of them.
+        """
+        first: dict[str, int | None] = {}
+        for path, size in self._files[count:]:
+            first.setdefault(path, size)
+        del self._files[count:]
+        return list(first.items())
+
+
 @dataclass
 class History:
     """Grows with every message of the live process."""
@@ -70,6 +94,7 @@ class History:
     starts: Starts = field(default_factory=Starts)
     ghosts: tuple[Ghost, ...] = ()
     """Futures that were left, the last one first."""
+    appended: Appended = field(default_factory=lambda: Appended())
     _losses: Points[LossPoint] = field(default_factory=lambda: Points[LossPoint]())
     _rates: Points[RatePoint] = field(default_factory=lambda: Points[RatePoint]())
     furthest: tuple[Time, int] = (START, 0)
@@ -103,6 +128,7 @@ class History:
         landmark, operation = message["time"]
         self._now = landmark
         self.furthest = max(self.furthest, ((landmark, operation), message["iteration"]))
+        self.appended.take(*message.get("appended", (0, ())))
         self.printed.take((landmark, operation), message.get("output", ()), message.get("turns", ()))
         different = None
         for landmark, digest in message.get("digests", ()):

@@ -31,6 +31,8 @@ class Checkpoint(Place):
     peer: Peer = field(kw_only=True)
     table: str | None = None
     """Which table of parameters it knows the debugger to have."""
+    appended: int = 0
+    """How many files had been opened to append to."""
 
 
 @dataclass
@@ -159,6 +161,7 @@ class Processes:
             counted=hello["counted"],
             peer=peer,
             table=hello["table"],
+            appended=hello["appended"],
         )
         self.checkpoints.append(place)
         self._thin()

@@ -191,7 +191,9 @@ class Run:
         changes = [entry.message() for entry in pending]
         try:
             table = base.table if self.tables.has(base.table) else None
-            await self.processes.wake(base, {"go": go, "changes": changes, "table": table})
+            files = self.history.appended.after(base.appended)
+            message = {"go": go, "changes": changes, "table": table, "files": files}
+            await self.processes.wake(base, message)
         except ConnectionError:
             arrival.cancel()
             raise Refused("the checkpoint to start from is gone: try again") from None
