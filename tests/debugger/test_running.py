@@ -554,6 +554,25 @@ def test_a_file_that_cannot_be_set_back_is_told(driver: Driver, tmp_path: Path) 
     assert "appended.txt cannot be set back: it is shorter than it was" in told
 
 
+# what is known of what was passed by
+def summaries(driver: Driver) -> list[bool]:
+    """Of each large result of an operation in the view: whether its norm is known."""
+    results = [info for record in driver.view.records for info in record.get("outputs", ())]
+    return ["norm" in info for info in results if info["values"] is None]
+
+
+def test_results_that_were_passed_by_have_their_norms(driver: Driver) -> None:
+    driver.load(script("cnn_digits"))
+    while driver.step().next["kind"] != "forward":
+        pass
+    driver.step("over")
+    assert summaries(driver) and all(summaries(driver))
+    driver.goto(3, 60)
+    assert len(summaries(driver)) > 20 and all(summaries(driver))
+    driver.back()
+    assert len(summaries(driver)) > 20 and all(summaries(driver))
+
+
 # output
 def test_output_goes_up_to_the_cursor_and_no_further(driver: Driver, tmp_path: Path) -> None:
     driver.load(training(tmp_path, "print(i, 'é', file=sys.stderr if i % 2 else sys.stdout)", count=12))

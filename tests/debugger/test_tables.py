@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backprop_tui.debuggee.describe import describe
+from backprop_tui.debuggee.describe import ALL, describe
 from backprop_tui.debuggee.descriptions import Descriptions
 from backprop_tui.debuggee.inspection import Inspection
 from backprop_tui.debuggee.names import Names
@@ -65,24 +65,24 @@ CHANGES = (through_data, through_numpy, in_place, permuted, other_storage, froze
 )
 def test_what_is_changed_in_any_way_is_described_anew(size: int, change: Any) -> None:
     known, tensor = Descriptions(), filled(size)
-    before = known.info(tensor, "w", 64, True)
+    before = known.info(tensor, "w", 64, ALL)
     known.forget_unused()
-    assert known.info(tensor, "w", 64, True) is before
+    assert known.info(tensor, "w", 64, ALL) is before
     known.forget_unused()
     change(tensor)
-    after = known.info(tensor, "w", 64, True)
+    after = known.info(tensor, "w", 64, ALL)
     assert after is not before
-    assert after == describe(tensor, "w", 64, True)
+    assert after == describe(tensor, "w", 64, ALL)
 
 
 def test_a_zero_that_changes_its_sign_has_changed_and_a_nan_that_stays_has_not() -> None:
     known, tensor = Descriptions(), torch.tensor([0.0, math.nan])
-    before = known.info(tensor, "x", 64, True)
+    before = known.info(tensor, "x", 64, ALL)
     known.forget_unused()
-    assert known.info(tensor, "x", 64, True) is before
+    assert known.info(tensor, "x", 64, ALL) is before
     known.forget_unused()
     tensor[0] = -0.0
-    after = known.info(tensor, "x", 64, True)
+    after = known.info(tensor, "x", 64, ALL)
     assert math.copysign(1, after["values"][0]) == -1
 
 
@@ -104,7 +104,7 @@ KINDS = {
 def test_every_kind_of_tensor_is_described_as_ever(kind: str) -> None:
     known, tensor = Descriptions(), KINDS[kind]()
     for _ in range(3):
-        assert known.info(tensor, None, 64, True) == describe(tensor, None, 64, True)
+        assert known.info(tensor, None, 64, ALL) == describe(tensor, None, 64, True)
         known.forget_unused()
 
 

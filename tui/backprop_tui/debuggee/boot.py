@@ -20,6 +20,7 @@ from backprop_tui.debuggee.changes import ChangeError, Changes
 from backprop_tui.debuggee.changes.registry import Registry, install
 from backprop_tui.debuggee.channel import Channel
 from backprop_tui.debuggee.comparing import Comparison
+from backprop_tui.debuggee.describe import ALL
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.inspection import Inspection
 from backprop_tui.debuggee.loader import keep_in_process
@@ -185,7 +186,7 @@ class Debuggee:
         engine, channel = self.engine, self.checkpoints.channel
         kernels = trace["level"] == KERNEL
         engine.recorder.limit = trace["values"]
-        engine.recorder.full = True
+        engine.recorder.most = ALL
 
         def send(record: Record, evidence: Any) -> None:
             if kernels or record["level"] != KERNEL:

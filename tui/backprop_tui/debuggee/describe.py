@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import torch
@@ -14,12 +15,16 @@ SMALL = 64
 """Up to so many elements a tensor is sent whole."""
 SUMMARISED = 20_000
 """Larger tensors are not summarised at every stop, which would read all their elements."""
+BESIDE = 1_000_000
+"""Larger tensors are not summarised of operations that are passed by on the way to a stop."""
+ALL = sys.maxsize
+"""Every tensor is summarised."""
 
 
-def describe(tensor: torch.Tensor, name: str | None, limit: int = SMALL, full: bool = True) -> TensorInfo:
+def describe(tensor: torch.Tensor, name: str | None, limit: int = SMALL, most: int = ALL) -> TensorInfo:
     """A tensor's name, shape, dtype and values, or a summary if it has more than ``limit`` elements.
 
-    ``full`` asks for the summary, which reads every element.
+    The summary reads every element: it is left out of tensors with more than ``most`` elements.
     """
     if is_lazy(tensor):
         return _uninitialised(tensor, name)
@@ -33,7 +38,7 @@ def describe(tensor: torch.Tensor, name: str | None, limit: int = SMALL, full: b
     }
     if tensor.numel() <= limit:
         info["values"] = values_of(tensor)
-    elif full:
+    elif tensor.numel() <= most:
         info.update(summary_of(tensor))
     return info
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from backprop_tui.debuggee.describe import SUMMARISED, describe
+from backprop_tui.debuggee.describe import describe
 from backprop_tui.protocol import TensorInfo
 
 _BITS = {
@@ -29,13 +29,12 @@ class Descriptions:
         self._known: dict[int, _Described] = {}
         self._used: dict[int, _Described] = {}
 
-    def info(self, tensor: torch.Tensor, name: str | None, limit: int, full: bool) -> TensorInfo:
+    def info(self, tensor: torch.Tensor, name: str | None, limit: int, most: int) -> TensorInfo:
         """As `describe`: the very same dictionary as last time if nothing is different."""
-        full = full and tensor.numel() <= SUMMARISED
-        key = (name, limit, full, tensor.shape, tensor.dtype, tensor.requires_grad, tensor.is_leaf)
+        key = (name, limit, most, tensor.shape, tensor.dtype, tensor.requires_grad, tensor.is_leaf)
         known = self._known.get(id(tensor))
         if known is None or known.key != key or not known.still(tensor):
-            known = _Described(tensor, key, describe(tensor, name, limit, full))
+            known = _Described(tensor, key, describe(tensor, name, limit, most))
         self._used[id(tensor)] = known
         return known.info
 

@@ -15,7 +15,7 @@ import torch
 from backprop_tui.debuggee import private
 from backprop_tui.debuggee.clock import Clock, Trend
 from backprop_tui.debuggee.conditions import Conditions
-from backprop_tui.debuggee.describe import scalar_of, tensors_in
+from backprop_tui.debuggee.describe import ALL, BESIDE, scalar_of, tensors_in
 from backprop_tui.debuggee.frames import user_frame, written_by_user
 from backprop_tui.debuggee.gate import Gate
 from backprop_tui.debuggee.names import Names
@@ -150,10 +150,9 @@ class Engine:
     def _describe(self, op: Op) -> None:
         """Describe an operation that is about to run, unless that was done at a stop before it."""
         self.quiet += 1
-        fully = self._fully(op)
         if op.record is None:
-            op.record = self.recorder.begun(op, fully)
-        if fully and self.witness.wanted:
+            op.record = self.recorder.begun(op, self._most(op))
+        if self.witness.wanted and self._fully(op):
             self.witness.begins(op)
         self.quiet -= 1
 
@@ -168,9 +167,16 @@ class Engine:
             finally:
                 self.quiet -= 1
 
+    def _most(self, op: Op) -> int:
+        """Up to how many elements its tensors are summarised."""
+        if self._fully(op):
+            return ALL
+        return BESIDE if self.gate.shows(op) else 0
+
     def _fully(self, op: Op) -> bool:
+        """Whether it may be the one that the screen explains."""
         recorder = self.recorder
-        return recorder.full or op.depth <= recorder.full_depth or self.gate.approaches(op)
+        return recorder.most == ALL or op.depth <= recorder.full_depth or self.gate.approaches(op)
 
     def _locate(self, op: Op) -> None:
         """Find the script's line. What torch does by itself belongs to the line that made it do so."""
@@ -230,7 +236,7 @@ class Engine:
         try:
             recorder = self.recorder
             if error is None:
-                record = recorder.completed_record(op, results, self._fully(op))
+                record = recorder.completed_record(op, results, self._most(op))
                 recorder.made(results, op)
                 self._testify(op, results)
             else:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _NEAR = 64
 """Operations."""
+_TWO_ITERATIONS = 3
+"""Landmarks: a pass and a step each, but for the last that is on its way."""
 _MOST_IGNORED = 100
 """Requests to stop."""
 
@@ -43,10 +45,13 @@ class Gate:
     armed: bool = False
     pause: bool = False
     _ignored: int = 0
+    _begun_in: int = 0
+    """The iteration."""
 
-    def arm(self, until: Until) -> None:
-        """Start a run. Its breakpoints are armed by now."""
+    def arm(self, until: Until, iteration: int = 0) -> None:
+        """Start a run in an iteration. Its breakpoints are armed by now."""
         self.until = until
+        self._begun_in = iteration
         self.pause = False
         self._ignored = 0
         self.armed = bool(
@@ -98,6 +103,16 @@ class Gate:
         if op.iteration == iteration - 1:  # how many operations it has is not known: its steps are whole ones
             return number <= _NEAR and op.depth == 0
         return op.iteration == iteration and op.number >= number - _NEAR
+
+    def shows(self, op: Op) -> bool:
+        """Whether ``op`` may be on the screen when the run stops, which shows two iterations: of a step
+        over more than that the first two are known, of a way to a time the last two."""
+        until = self.until
+        if until.step:
+            return op.iteration <= self._begun_in + 1
+        if until.time is not None:
+            return op.landmark >= until.time[0] - _TWO_ITERATIONS
+        return until.position is not None and op.iteration >= until.position[0] - 1
 
     def _steps_here(self, op: Op) -> bool:
         if op.level == KERNEL and not self.until.kernels:

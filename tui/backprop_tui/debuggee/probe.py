@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from backprop_tui.debuggee.changes.value import set_value
+from backprop_tui.debuggee.describe import ALL
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.inspection import Inspection
 from backprop_tui.debuggee.tracing import Trace
@@ -52,7 +53,7 @@ class Probe:
                 self.send({"type": "record", "record": record, "evidence": evidence})
 
         self.engine.sink = send
-        self.engine.recorder.full = True
+        self.engine.recorder.most = ALL
 
     # one element
     def nudge(self, message: Message) -> Message:

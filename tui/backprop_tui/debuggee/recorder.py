@@ -27,8 +27,8 @@ class Recorder:
         self.names = names
         self.limit = SMALL
         """Tensors of up to so many elements are recorded with their values."""
-        self.full = False
-        """Whether larger ones are summarised, which reads all of their elements."""
+        self.most = 0
+        """Larger ones of up to so many elements are summarised, which reads all of their elements."""
         self.full_depth = -1
         """Operations up to this depth are summarised in any case."""
         self.completed: deque[Record] = deque(maxlen=_KEPT_RECORDS)
@@ -48,12 +48,12 @@ class Recorder:
         self._made = {key: entry for key, entry in self._made.items() if entry[0]() is not None}
 
     # describing
-    def tensor(self, tensor: torch.Tensor | None, full: bool | None = None) -> TensorInfo | None:
+    def tensor(self, tensor: torch.Tensor | None, most: int | None = None) -> TensorInfo | None:
         """A tensor with its name, or with the time of the operation that made it."""
         if tensor is None:
             return None
         name = self.names.tensor(tensor)
-        info = describe(tensor, name, self.limit, self.full if full is None else full)
+        info = describe(tensor, name, self.limit, self.most if most is None else most)
         source = self.source(tensor)
         if source is not None:
             info["source"] = source
@@ -64,22 +64,22 @@ class Recorder:
         made = self._made.get(id(tensor))
         return made[1] if made is not None and made[0]() is tensor else None
 
-    def tensors(self, value: Any, full: bool | None = None) -> list[TensorInfo]:
+    def tensors(self, value: Any, most: int | None = None) -> list[TensorInfo]:
         """The tensors in an argument or a result."""
-        described = (self.tensor(tensor, full) for tensor in tensors_in(value))
+        described = (self.tensor(tensor, most) for tensor in tensors_in(value))
         return [info for info in described if info is not None]
 
-    def gradients(self, gradients: Iterable[Any], full: bool | None = None) -> list[TensorInfo | None]:
+    def gradients(self, gradients: Iterable[Any], most: int | None = None) -> list[TensorInfo | None]:
         """Gradients of a node, None where autograd has none."""
-        info = self._described(full)
+        info = self._described(most)
         return [info(gradient) if isinstance(gradient, torch.Tensor) else None for gradient in gradients]
 
-    def _described(self, full: bool | None) -> Callable[[torch.Tensor], TensorInfo]:
-        wanted = self.full if full is None else full
+    def _described(self, most: int | None) -> Callable[[torch.Tensor], TensorInfo]:
+        wanted = self.most if most is None else most
         return lambda tensor: describe(tensor, None, self.limit, wanted)
 
     # records
-    def begun(self, op: Op, full: bool | None = None) -> Record:
+    def begun(self, op: Op, most: int | None = None) -> Record:
         """The record of an operation about to run: what it is and what it will read."""
         record: Record = {
             "time": op.time,
@@ -94,23 +94,23 @@ class Recorder:
             "module": op.module,
         }
         try:
-            self._add_inputs(op, record, full)
+            self._add_inputs(op, record, most)
         except Exception as error:  # ours, not the script's: it must not see it
             record["undescribed"] = _sentence(error)
         return record
 
-    def _add_inputs(self, op: Op, record: Record, full: bool | None) -> None:
+    def _add_inputs(self, op: Op, record: Record, most: int | None) -> None:
         if op.kind in ("node", "accumulate"):
-            self._begun_node(op, record, full)
+            self._begun_node(op, record, most)
         elif op.kind in ("update", "clear"):
-            self._begun_leaf(op, record, full)
+            self._begun_leaf(op, record, most)
         elif op.kind == "schedule":
             record["scheduler"] = op.name
             record["lr_before"] = rates_of(op.inputs.optimizer)
         elif op.kind in ("step", "zero_grad"):
             record["optimizer"] = op.name if op.kind == "step" else ""
         else:
-            record["inputs"] = self.tensors(getattr(op.inputs, "arguments", op.inputs), full)
+            record["inputs"] = self.tensors(getattr(op.inputs, "arguments", op.inputs), most)
         self._add_facts(op, record)
 
     def _add_facts(self, op: Op, record: Record) -> None:
@@ -126,56 +126,56 @@ class Recorder:
         elif op.kind == "backward":
             record.update(facts.of_backward())
 
-    def _begun_node(self, op: Op, record: Record, full: bool | None) -> None:
+    def _begun_node(self, op: Op, record: Record, most: int | None) -> None:
         sequence, leaf, gradients = op.inputs
-        record["grad_outputs"] = self.gradients(gradients, full)
+        record["grad_outputs"] = self.gradients(gradients, most)
         if leaf is None:
             record["origin"] = self.origin(sequence)
         else:
             record["tensor"] = self.names.tensor(leaf)
-            record["before"] = self.tensor(leaf.grad, full)
+            record["before"] = self.tensor(leaf.grad, most)
             record["added"] = record["grad_outputs"][0]
 
-    def _begun_leaf(self, op: Op, record: Record, full: bool | None) -> None:
+    def _begun_leaf(self, op: Op, record: Record, most: int | None) -> None:
         leaf, optimizer = op.inputs
         if op.kind == "clear":
             record["tensor"] = self.names.tensor(leaf)
-            record["before"] = self.tensor(leaf.grad, full)
+            record["before"] = self.tensor(leaf.grad, most)
             return
         record["parameter"] = self.names.tensor(leaf)
-        record["before"] = self.tensor(leaf, full)
-        record["grad"] = self.tensor(leaf.grad, full)
+        record["before"] = self.tensor(leaf, most)
+        record["grad"] = self.tensor(leaf.grad, most)
         record["optimizer"] = "manual" if optimizer is None else type(optimizer).__name__
         record["lr"] = None if optimizer is None else rate_of(optimizer, leaf)
         record["state"] = {
             name: {"before": value, "after": None}
-            for name, value in self.state(optimizer, leaf, self._described(full)).items()
+            for name, value in self.state(optimizer, leaf, self._described(most)).items()
         }
 
-    def completed_record(self, op: Op, results: Any, full: bool | None = None) -> Record:
+    def completed_record(self, op: Op, results: Any, most: int | None = None) -> Record:
         """The record of an operation that has run: ``begun`` and its results."""
-        record = op.record if op.record is not None else self.begun(op, full)
+        record = op.record if op.record is not None else self.begun(op, most)
         try:
-            self._add_results(op, results, record, full)
+            self._add_results(op, results, record, most)
         except Exception as error:  # ours, not the script's: it must not see it
             record["undescribed"] = _sentence(error)
         return record
 
-    def _add_results(self, op: Op, results: Any, record: Record, full: bool | None) -> None:
+    def _add_results(self, op: Op, results: Any, record: Record, most: int | None) -> None:
         if op.kind == "node":
-            record["grad_inputs"] = self.gradients(results, full)
+            record["grad_inputs"] = self.gradients(results, most)
         elif op.kind in ("accumulate", "clear"):
             leaf = op.inputs[1] if op.kind == "accumulate" else op.inputs[0]
-            record["after"] = self.tensor(leaf.grad, full)
+            record["after"] = self.tensor(leaf.grad, most)
         elif op.kind == "update":
-            self._completed_update(op, record, full)
+            self._completed_update(op, record, most)
         elif op.kind == "schedule":
             record["last_epoch"] = getattr(op.inputs, "last_epoch", None)
             record["lr_after"] = rates_of(op.inputs.optimizer)
         elif op.kind in ("step", "backward"):
             self._add_left_out(op, record)
         elif op.kind != "zero_grad":
-            record["outputs"] = self.tensors(results, full)
+            record["outputs"] = self.tensors(results, most)
         if op.kind in ("loss", "backward"):
             record["value"] = _scalar_result(op.inputs if op.kind == "backward" else results)
 
@@ -188,11 +188,11 @@ class Recorder:
             record["unowned"] = facts.unowned(op.leaves or (), optimizers, name)
         op.leaves = None
 
-    def _completed_update(self, op: Op, record: Record, full: bool | None) -> None:
+    def _completed_update(self, op: Op, record: Record, most: int | None) -> None:
         leaf, optimizer = op.inputs
-        record["after"] = self.tensor(leaf, full)
+        record["after"] = self.tensor(leaf, most)
         state = record.setdefault("state", {})
-        for name, value in self.state(optimizer, leaf, self._described(full)).items():
+        for name, value in self.state(optimizer, leaf, self._described(most)).items():
             state.setdefault(name, {"before": None, "after": None})["after"] = value
 
     def state(

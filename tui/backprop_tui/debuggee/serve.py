@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from backprop_tui.debuggee import checkpoint
+from backprop_tui.debuggee.describe import ALL
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.frames import user_frames
 from backprop_tui.debuggee.gate import until_from
@@ -85,7 +86,7 @@ class Server:
         if self._op is None:
             return None
         self._op.record = None
-        self._op.record = self.engine.recorder.begun(self._op, True)
+        self._op.record = self.engine.recorder.begun(self._op, ALL)
         return self._op.record
 
     @property
@@ -96,7 +97,7 @@ class Server:
         engine = self.engine
         recorder, clock = engine.recorder, engine.clock
         if op is not None:
-            op.record = recorder.begun(op, True)
+            op.record = recorder.begun(op, ALL)
         return {
             "reason": reason,
             "time": op.time if op is not None else [clock.landmark, clock.operation],
@@ -104,7 +105,7 @@ class Server:
             "number": op.number if op is not None else clock.number + 1,
             "next": op.record if op is not None else None,
             "last": recorder.last,
-            "open": [item.record or recorder.begun(item, False) for item in engine.open],
+            "open": [item.record or recorder.begun(item, 0) for item in engine.open],
             "hits": [hit.message() for hit in engine.conditions.hits],
             "watched": None if engine.watch is None else engine.watch.report(),
             "observing": engine.observing,
@@ -163,7 +164,7 @@ class Server:
         engine = self.engine
         here = [self._op] if self._stopped and self._op is not None else []
         engine.conditions.arm(message, engine.open + here)
-        engine.gate.arm(until_from(message))
+        engine.gate.arm(until_from(message), engine.clock.iteration)
         if "track" in message:
             self.commands["track"](message["track"])
         engine.recording = bool(message.get("record"))

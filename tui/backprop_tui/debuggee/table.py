@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from backprop_tui.debuggee.describe import scalar_of
+from backprop_tui.debuggee.describe import SUMMARISED, scalar_of
 from backprop_tui.debuggee.descriptions import Descriptions
 from backprop_tui.debuggee.inspection import Inspection
 from backprop_tui.debuggee.names import tensor_variables
@@ -84,11 +84,11 @@ class Table:
         }
 
     def _info(self, tensor: torch.Tensor, name: str | None = None) -> TensorInfo:
-        return self._descriptions.info(tensor, name, self._recorder.limit, True)
+        return self._descriptions.info(tensor, name, self._recorder.limit, SUMMARISED)
 
     def _outline(self, tensor: torch.Tensor) -> TensorInfo:
         """Without the summary of a large one."""
-        return self._descriptions.info(tensor, None, self._recorder.limit, False)
+        return self._descriptions.info(tensor, None, self._recorder.limit, 0)
 
 
 def _changes(before: list[ParameterRow], rows: list[ParameterRow]) -> Iterator[ParameterRow | list[int]]:
