@@ -117,11 +117,8 @@ class Parameters:
         names = Names()
         self.inspection = Inspection(names, lambda: [self.optimizer])
         self.recorder = Recorder(names)
-        self.table = self.fresh_table()
+        self.table = Table(self.inspection, self.recorder, lambda: 1)
         self.tables = Tables()
-
-    def fresh_table(self) -> Table:
-        return Table(self.inspection, self.recorder, lambda: 1)
 
     def sent(self) -> Any:
         return decode(encode(self.table.news())[HEADER.size :])
@@ -130,7 +127,7 @@ class Parameters:
         return list(self.tables.take(news, ()))
 
     def whole(self) -> list[Any]:
-        return self.shown(decode(encode(self.fresh_table().news())[HEADER.size :]) | {"id": "whole"})
+        return self.shown(decode(encode(self.table.whole())[HEADER.size :]))
 
 
 @settings(deadline=None)

@@ -146,7 +146,8 @@ class ParameterRow(TypedDict, total=False):
 class TableNews(TypedDict):
     """A table of parameters, as what is different from one that was sent before."""
 
-    id: str
+    id: str | None
+    """None if no later table refers to this one."""
     since: str | None
     """The id of the former table, None if all rows are here."""
     rows: list[ParameterRow | list[int]]

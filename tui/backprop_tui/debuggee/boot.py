@@ -114,8 +114,9 @@ class Debuggee:
         }
 
     def _details(self, message: dict[str, Any]) -> dict[str, Any]:
-        """What the screen shows beside the operation itself."""
-        return {"parameters": self.table.news(), "toggles": self.alterations.toggles()}
+        """What the screen shows beside the operation itself, at a stop or as an answer."""
+        table = self.table.whole() if "id" in message else self.table.news()
+        return {"parameters": table, "toggles": self.alterations.toggles()}
 
     def _woken(self, message: dict[str, Any]) -> None:
         self.table.know(message.get("table"))

@@ -39,6 +39,10 @@ class Table:
         self._sent, self.id = rows, f"{self._token()}.{self._count}"
         return {"id": self.id, "since": since, "rows": list(_changes(before, rows))}
 
+    def whole(self) -> TableNews:
+        """All rows, in answer to a question: nobody may be there to remember them."""
+        return {"id": None, "since": None, "rows": list(self._rows())}
+
     def know(self, table: str | None) -> None:
         """Which table the debugger has: if that is not the one sent last, the next is sent whole."""
         if table != self.id:

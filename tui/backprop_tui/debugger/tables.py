@@ -29,8 +29,12 @@ class Tables:
                 rows.extend(before[slice(*item)])
             else:
                 rows.append(item)
+        if news["id"] is not None:
+            self._keep(news["id"], tuple(rows), referred)
+        return tuple(rows)
+
+    def _keep(self, name: str, rows: tuple[ParameterRow, ...], referred: Iterable[str | None]) -> None:
         if len(self._known) >= _MOST_KEPT:
             keep = set(referred)
-            self._known = {name: table for name, table in self._known.items() if name in keep}
-        self._known[news["id"]] = tuple(rows)
-        return self._known[news["id"]]
+            self._known = {known: table for known, table in self._known.items() if known in keep}
+        self._known[name] = rows
