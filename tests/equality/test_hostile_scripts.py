@@ -9,7 +9,10 @@ import pytest
 from support.processes import MARK, all_gone, command_line, marked, new_mark, resident
 from support.scripts import Run, backprop_tui, bare, environment, of_kind, records, script, traced
 
-SAME = ["sys_exit_3", "os_exit", "own_signals", "threads", "subprocesses", "closes_stdout", "profiled"]
+SAME = [
+    "sys_exit_3", "os_exit", "own_signals", "threads", "subprocesses", "closes_stdout", "profiled",
+    "node_hooks",
+]  # fmt: skip
 
 SAME_TOO = [
     "input_call", "compile", "no_torch", "changes_directory", "reads_file", "module_of_its_own", "at_exit",

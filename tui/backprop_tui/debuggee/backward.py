@@ -8,7 +8,7 @@ reached from the roots gets a hook before it (its incoming gradients) and one af
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
 import torch
@@ -32,6 +32,7 @@ class Backward:
 
     def install(self) -> None:
         """Patch the engine's entry and what calls it."""
+        private.register_light_hooks()
         private.wrap_engine(self._wrap_engine)
         torch.Tensor.backward = self._outside_modes(torch.Tensor.backward)  # type: ignore[method-assign]
         torch.autograd.backward = self._outside_modes(torch.autograd.backward)
@@ -108,7 +109,8 @@ class Backward:
         args = self._changed(t_outputs, args, kwargs)  # which a stop before it may have decided
         if self._depth == 1 and engine.conditions.armed:
             engine.conditions.backward_begins(t_outputs)
-        hooks = Hooks(engine, engine.recording or engine.gate.armed, bool(args[1:2] != (False,)))
+        looked_at = engine.recording or engine.watch is not None
+        hooks = Hooks(engine, looked_at, bool(args[1:2] != (False,)))
         hooks.install(t_outputs)
         op.leaves = hooks.leaves
         if self._depth == 1:
@@ -212,15 +214,15 @@ class Hooks:
         kind = type(node).__name__
         if kind == "AccumulateGrad":
             self.leaves.append(node.variable)
-            before = partial(self._accumulate_begins, len(self.leaves) - 1)
+            before = private.NodeHook(self._accumulate_begins, len(self.leaves) - 1)
         else:
-            before = partial(self._node_begins, kind, private.node_sequence(node))
+            before = private.NodeHook(self._node_begins, kind, private.node_sequence(node))
         handle = node.register_prehook(before)
         lasts = kind == "AccumulateGrad" or self._retained
         if lasts:
             self._handles.append(handle)
         if self._both:
-            handle = node.register_hook(self._ends)
+            handle = node.register_hook(private.NodeHook(self._ends))
             if lasts:
                 self._handles.append(handle)
 

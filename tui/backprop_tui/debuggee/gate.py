@@ -44,6 +44,8 @@ class Gate:
     until: Until = field(default_factory=Until)
     armed: bool = False
     pause: bool = False
+    _limited: bool = False
+    """The run ends somewhere, whatever is met."""
     _ignored: int = 0
     _begun_in: int = 0
     """The iteration."""
@@ -54,13 +56,8 @@ class Gate:
         self._begun_in = iteration
         self.pause = False
         self._ignored = 0
-        self.armed = bool(
-            until.step
-            or until.time
-            or until.position
-            or until.iterations is not None
-            or self.conditions.armed
-        )
+        self._limited = bool(until.step or until.time or until.position or until.iterations is not None)
+        self.armed = self._limited or self.conditions.armed
 
     def heeds_pause(self, now: tuple[int, int]) -> bool:
         """Whether to obey a request to stop. On the way to where one was obeyed: when we are there,
@@ -74,16 +71,22 @@ class Gate:
 
     def wants(self, op: Op) -> str | None:
         """The reason to stop before ``op``, or None."""
+        if self._limited:
+            reason = self._limit(op)
+            if reason is not None:
+                return reason
+        if self.conditions.armed and self.conditions.begins(op):
+            return "breakpoint"
+        return "pause" if self.pause and op.level != KERNEL else None
+
+    def _limit(self, op: Op) -> str | None:
+        """The reason to stop before ``op`` that has nothing to do with what it is."""
         until = self.until
         if self.reached(op):
             return "goto"
         if until.iterations is not None and op.iteration > until.iterations:
             return "iterations"
-        if until.step and self._steps_here(op):
-            return "step"
-        if self.conditions.armed and self.conditions.begins(op):
-            return "breakpoint"
-        return "pause" if self.pause and op.level != KERNEL else None
+        return "step" if until.step and self._steps_here(op) else None
 
     def reached(self, op: Op) -> bool:
         """Whether ``op`` is the one to go to, or already behind it."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import wraps
+from functools import partial, wraps
 from importlib.util import find_spec, module_from_spec
 from threading import RLock
 from types import FunctionType, ModuleType
@@ -295,6 +296,45 @@ def running_node() -> Any:
 def gradient_node(tensor: torch.Tensor) -> Any:
     """The autograd node that a tensor's gradient flows into: its grad_fn, or a leaf's accumulator."""
     return torch.autograd.graph.get_gradient_edge(tensor).node
+
+
+_OURS = -1
+"""Key of a hook of ours: torch counts from 0."""
+
+
+class NodeHook(partial[Any]):
+    """A hook of ours on a node: `register_light_hooks` knows it by its type."""
+
+
+class _LightHandle:
+    """Takes a hook of ours off its node."""
+
+    __slots__ = ("_hooks",)
+
+    def __init__(self, hooks: dict[int, Any]) -> None:
+        self._hooks = hooks
+
+    def remove(self) -> None:
+        """Take it off."""
+        self._hooks.pop(_OURS, None)
+
+
+def register_light_hooks() -> None:
+    """Let `Node.register_hook` and `register_prehook` take a hook of ours on a node without others sooner.
+
+    Both call this function for the dictionary that they keep (torch/csrc/autograd/python_cpp_function.cpp);
+    torch's own makes a handle with a weak reference and a number, which takes most of the time.
+    """
+    original: Any = torch.autograd.Function._register_hook
+
+    def register(hooks: Any, hook: Any) -> Any:
+        if hooks is None and type(hook) is NodeHook:
+            own: OrderedDict[int, Any] = OrderedDict()
+            own[_OURS] = hook
+            return own, _LightHandle(own)
+        return original(hooks, hook)
+
+    torch.autograd.Function._register_hook = staticmethod(register)  # type: ignore[method-assign]
 
 
 def wrap_engine(wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
