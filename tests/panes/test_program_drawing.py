@@ -125,6 +125,32 @@ def test_lines_that_are_done_keep_their_results():
     assert any(row.endswith("2 grad → None") and "zero_grad()" in row for row in rows)
 
 
+def branch(kind, *inside):
+    return program.Branch({"kind": kind}, [program.Branch(record, []) for record in inside])
+
+
+def test_a_step_counts_the_parameters_it_changed_and_not_all_that_ran_inside():
+    kernel = {"kind": "kernel", "name": "zeros_like"}
+    first, second = ({"kind": "update", "parameter": name} for name in ("w", "b"))
+
+    assert program.summary(branch("step", kernel, kernel, first, kernel, second), 20) == "2 updated"
+    assert program.summary(branch("step", first, first), 20) == "1 updated", "LBFGS changes it many times"
+    assert program.summary(branch("step", kernel), 20) == ""
+    assert program.summary(branch("step", {**first, "parameter": None}, {**first, "parameter": None}), 20) == (
+        "2 updated"
+    ), "two without a name are two"
+
+
+def test_a_phase_counts_the_gradients_it_made_or_cleared():
+    kernel = {"kind": "kernel", "name": "zero_"}
+    clears = [{"kind": "clear", "tensor": name, "after": None} for name in ("w", "b")]
+
+    assert program.summary(branch("zero_grad", kernel, *clears, kernel), 20) == "2 grad → None"
+    assert program.summary(branch("zero_grad", {**clears[0], "after": {"shape": [1]}}), 20) == "1 grad → 0"
+    adds = [{"kind": "accumulate", "tensor": name} for name in ("w", "b", "w")]
+    assert program.summary(branch("backward", {"kind": "node"}, *adds), 20) == "2 grad"
+
+
 def test_a_new_iteration_has_no_results_of_the_old_one():
     first_of_second = next(
         index

@@ -168,14 +168,29 @@ def summary(branch: Branch, limit: int) -> str:
     text = result(branch.record, limit)
     if text or branch.state != "done":
         return text
-    kind, count = branch.record["kind"], len(branch.inside)
-    if kind == "zero_grad" and branch.inside:
-        after = branch.inside[-1].record.get("after")
-        return f"{count} grad → {'None' if after is None else '0'}"
-    if kind == "backward":
-        count = sum(inner.record["kind"] == "accumulate" for inner in branch.inside)
-        return f"{count} grad" if count else ""
-    return f"{count} updated" if kind == "step" and count else ""
+    changed = _changed(branch)
+    if not changed:
+        return ""
+    after = "None" if [*changed.values()][-1].get("after") is None else "0"
+    words = {"zero_grad": f"grad → {after}", "backward": "grad", "step": "updated"}
+    return f"{len(changed)} {words[branch.record['kind']]}"
+
+
+CHANGES = {"zero_grad": "clear", "backward": "accumulate", "step": "update"}
+"""The operation inside a phase that changes one tensor. Others run there too: an optimizer sets up its state."""
+
+
+def _changed(branch: Branch) -> dict[str | int, Record]:
+    """The last change of each tensor, by its name; of one without a name, by the place of the change.
+
+    LBFGS changes a parameter many times in a step, and a weight used twice gets its gradient in two parts.
+    """
+    kind = CHANGES.get(branch.record["kind"])
+    records = [inner.record for inner in branch.inside if inner.record["kind"] == kind]
+    return {
+        record.get("parameter") or record.get("tensor") or place: record
+        for place, record in enumerate(records)
+    }
 
 
 def tree_rows(branch: Branch, line: int, lead: str = "", last: bool = True, top: bool = False) -> list[Row]:
