@@ -53,10 +53,31 @@ def test_an_update_shows_both_values_and_what_made_the_difference():
 def test_optimizer_state_is_shown_when_there_is_any():
     state = {"step": {"before": 1.0, "after": 2.0}, "exp_avg": {"before": None, "after": tensor([0.1])}}
     record = {"kind": "update", "name": "w", "parameter": "w", "lr": 0.1, "optimizer": "Adam"}
-    shown = of({**record, "state": state})
+    shown = of({**record, "state": state, "after": tensor([0.5])})
 
     assert any(line.split() == ["step", "1", "→", "2"] for line in shown)
     assert any(line.split() == ["exp_avg", "None", "→", "[0.1]"] for line in shown)
+
+
+def test_of_an_update_to_come_only_the_state_that_it_will_read_is_known():
+    buffer = {"before": tensor([0.5, -3.0]), "after": None}
+    state = {"momentum_buffer": buffer, "n_iter": {"before": 20, "after": None}}
+    record = {"kind": "update", "name": "w", "parameter": "w", "lr": 0.1, "optimizer": "SGD", "state": state}
+    told = ("next", {"level": "operation", **record, "before": tensor(1.0), "grad": tensor(2.0)}, ())
+
+    shown = [plain(line).split() for line in operation.section(told, View("stopped", "a.py"), 60)]
+
+    assert ["momentum_buffer", "[0.5", "−3]"] in shown
+    assert ["n_iter", "20"] in shown
+
+
+def test_a_state_that_an_update_took_away_is_none_after_it():
+    state = {"momentum_buffer": {"before": 1.0, "after": None}}
+    record = {"kind": "update", "name": "w", "parameter": "w", "lr": 0.1, "optimizer": "SGD"}
+
+    shown = of({**record, "state": state, "after": tensor(0.5)})
+
+    assert any(line.split() == ["momentum_buffer", "1", "→", "None"] for line in shown)
 
 
 def test_a_schedule_shows_the_rate_before_and_after():

@@ -105,11 +105,20 @@ def _update(record: Record) -> list[Entry]:
         _tensor("grad", record.get("grad")),
         Entry("lr", number(record.get("lr"))),
     ]
+    return [*lines, *_states(record)]
+
+
+def _states(record: Record) -> list[Entry]:
+    """The optimizer's state of a parameter: before and after its update; of one to come, what it will read."""
+    found = []
     for name, change in (record.get("state") or {}).items():
-        if change.get("before") is None and change.get("after") is None:
+        before, after = change.get("before"), change.get("after")
+        if before is None and after is None:
             continue
-        lines.append(Entry(name, f"{_state(change.get('before'))} → {_state(change.get('after'))}"))
-    return lines
+        # Before the update, None for what comes after it says only that it has not been.
+        text = f"{_state(before)} → {_state(after)}" if "after" in record else _state(before)
+        found.append(Entry(name, text))
+    return found
 
 
 def _state(value: Any) -> str:
