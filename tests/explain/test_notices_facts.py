@@ -40,6 +40,13 @@ def test_functions_say_what_they_were_asked_for() -> None:
     assert clips == [{"max_norm": 1.0}] * 2
 
 
+def test_functions_say_that_gradients_are_disabled_with_settings_and_without() -> None:
+    modes = {(r["name"], r.get("no_grad", False)) for r in of_kind("train-mode-in-evaluation_2", "op")}
+
+    assert {("linear", False), ("linear", True), ("dropout", True), ("argmax", True)} <= modes
+    assert ("argmax", False) not in modes
+
+
 def test_a_step_says_whom_it_passes_over_and_how_it_is_set() -> None:
     skipped = [record["skipped"] for record in of_kind("grad-none", "step")]
     (settings, *_) = [record["settings"] for record in of_kind("grad-none", "step")]

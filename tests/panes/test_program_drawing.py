@@ -136,9 +136,9 @@ def test_a_step_counts_the_parameters_it_changed_and_not_all_that_ran_inside():
     assert program.summary(branch("step", kernel, kernel, first, kernel, second), 20) == "2 updated"
     assert program.summary(branch("step", first, first), 20) == "1 updated", "LBFGS changes it many times"
     assert program.summary(branch("step", kernel), 20) == ""
-    assert program.summary(branch("step", {**first, "parameter": None}, {**first, "parameter": None}), 20) == (
-        "2 updated"
-    ), "two without a name are two"
+    assert program.summary(
+        branch("step", {**first, "parameter": None}, {**first, "parameter": None}), 20
+    ) == ("2 updated"), "two without a name are two"
 
 
 def test_a_phase_counts_the_gradients_it_made_or_cleared():

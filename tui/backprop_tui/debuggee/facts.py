@@ -29,12 +29,11 @@ def of_module(module: torch.nn.Module) -> Record:
 
 
 def of_call(kwargs: Any) -> Record:
-    """What a torch function was asked for by keyword; nearly always nothing."""
+    """What a torch function was asked for by keyword, which is nearly always nothing, and its mode."""
+    found = _gradient_mode()
     settings = {name: kwargs[name] for name in _OF_CALLS if name in kwargs}
-    if not settings:
-        return {}
-    found: Record = {"settings": {name: scalar_of(value) for name, value in settings.items()}}
-    found.update(_gradient_mode())
+    if settings:
+        found["settings"] = {name: scalar_of(value) for name, value in settings.items()}
     return found
 
 

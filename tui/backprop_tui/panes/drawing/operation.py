@@ -17,9 +17,9 @@ from backprop_tui.panes.drawing.records import (
     numbers,
     phase_word,
     rates,
-    sentence,
     type_text,
 )
+from backprop_tui.panes.drawing.sentences import sentence
 from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, cut, width_of, wrapped
 from backprop_tui.panes.drawing.why import why
 from backprop_tui.protocol import Record, TensorInfo

@@ -1,0 +1,72 @@
+"""What is said about an operation, before it ran and after."""
+
+import pytest
+
+from backprop_tui.panes.drawing.sentences import sentence
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (
+            {"kind": "update", "name": "zero_", "parameter": "w", "optimizer": "manual", "lr": None},
+            "with zero_",
+        ),
+        (
+            {"kind": "update", "name": "SGD", "parameter": "w", "optimizer": "SGD", "lr": 0.5},
+            "SGD moves w by",
+        ),
+        ({"kind": "clear", "name": "zero_", "tensor": "w"}, "gradient of w to 0"),
+        ({"kind": "clear", "name": "grad = None", "tensor": "w"}, "None means that there is none"),
+    ],
+    ids=["by hand", "optimizer", "to zero", "to None"],
+)
+def test_an_update_and_a_clear_are_told_as_what_they_are(record: dict[str, object], words: str) -> None:
+    text = sentence(record)  # type: ignore[arg-type]
+
+    assert words in text
+    assert ("learning rate" in text) == (record.get("optimizer") == "SGD")
+    assert "—" not in text
+
+
+def op(name: str, *, reads: bool = True, gives: bool | None = None, **more: object) -> str:
+    """The sentence about an operation that reads w; `gives` says whether its result requires a gradient."""
+    record = {"kind": "op", "name": name, "inputs": [{"name": "w", "requires_grad": reads}], **more}
+    if gives is not None:
+        record["outputs"] = [{"requires_grad": gives, "leaf": more.get("leaf", False)}]
+    return sentence(record)  # type: ignore[arg-type]
+
+
+NEW = "Computes a new tensor, and autograd notes how, for the way back."
+CUT = "Computes a tensor that autograd does not follow"
+ITSELF = "Changes w itself, in place: no new tensor."
+
+
+def test_an_operation_is_followed_if_something_that_it_reads_is() -> None:
+    assert op("matmul") == op("matmul", gives=True) == NEW
+    assert op("matmul", reads=False) == op("matmul", reads=False, gives=False) == f"{CUT}."
+    assert op("rand", gives=True, leaf=True).startswith("Makes a leaf")
+
+
+def test_under_no_grad_nothing_is_followed_before_the_operation_and_after_it() -> None:
+    assert op("matmul", no_grad=True) == op("matmul", no_grad=True, gives=False)
+    assert op("matmul", no_grad=True) == f"{CUT}: gradients are disabled here."
+
+
+@pytest.mark.parametrize("name", ["detach", "argmax", "gt", "zeros_like", "long"])
+def test_what_has_no_way_back_is_not_promised_one(name: str) -> None:
+    assert op(name) == op(name, gives=False) == f"{CUT}."
+
+
+@pytest.mark.parametrize("name", ["add_", "__setitem__", "lerp_"])
+def test_what_is_changed_in_place_is_no_new_tensor(name: str) -> None:
+    assert op(name) == op(name, gives=True) == f"{ITSELF} Autograd notes how, for the way back."
+    assert op(name, reads=False) == f"{ITSELF} Autograd does not follow it."
+    assert op(name, no_grad=True) == f"{ITSELF} Gradients are disabled here: autograd does not follow it."
+
+
+def test_names_that_look_like_a_change_in_place_are_none() -> None:
+    assert op("__getitem__") == NEW
+    assert op("__float__").startswith("Takes the numbers out")
+    assert "gradients smaller" in op("clip_grad_norm_")
+    assert "above a limit" in op("clip_grad_value_")
