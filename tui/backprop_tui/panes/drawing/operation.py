@@ -109,7 +109,7 @@ def _update(record: Record) -> list[Entry]:
 
 
 def _states(record: Record) -> list[Entry]:
-    """The optimizer's state of a parameter: before and after its update; of one to come, what it will read."""
+    """The optimizer's state of a parameter before and after; of an update to come, what it will read."""
     found = []
     for name, change in (record.get("state") or {}).items():
         before, after = change.get("before"), change.get("after")

@@ -177,7 +177,7 @@ def summary(branch: Branch, limit: int) -> str:
 
 
 CHANGES = {"zero_grad": "clear", "backward": "accumulate", "step": "update"}
-"""The operation inside a phase that changes one tensor. Others run there too: an optimizer sets up its state."""
+"""The operation inside a phase that changes one tensor. More runs there: an optimizer sets up its state."""
 
 
 def _changed(branch: Branch) -> dict[str | int, Record]:
