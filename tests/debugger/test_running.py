@@ -201,6 +201,18 @@ def test_a_crash_inside_an_operation(driver: Driver) -> None:
     assert driver.stop.last is not None and "error" in driver.stop.last
 
 
+def test_a_crash_at_full_speed_is_noticed_though_nothing_was_observed(driver: Driver, tmp_path: Path) -> None:
+    path = tmp_path / "rows.py"
+    path.write_text("import torch\nw = torch.ones(2, requires_grad=True)\n(w * w).backward()\n")
+    driver.load(path)
+    driver.run()
+
+    assert driver.status == "crashed" and driver.view.records == ()
+    driver.until(lambda view: bool(view.notices))
+    (notice,) = driver.view.notices
+    assert (notice.line, "more than one element" in notice.text) == (3, True)
+
+
 def test_the_end_of_a_script_and_back(driver: Driver, tmp_path: Path) -> None:
     driver.load(training(tmp_path, count=3))
     driver.run()

@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+import pytest
+
+from backprop_tui.debugger.view import Stop, View
 from backprop_tui.explain.notices.notice import Notice
 from backprop_tui.panes.drawing import notices, operation
 from backprop_tui.panes.drawing.text import plain
@@ -49,7 +52,52 @@ def test_its_line_is_marked_and_the_list_leads_there():
     assert why.text.strip() == "It was never cleared."
 
 
-def test_an_empty_list_says_so():
-    (line,) = notices.notice_lines(SESSION.at(26))
+def told(view):
+    return " ".join(line.text for line in notices.notice_lines(view))
 
-    assert line.text.startswith("Nothing that looks like a mistake")
+
+def stopped(iteration, number, *records, reason="step"):
+    """A stop before an operation, and those that are known as (iteration, number)."""
+    known = tuple(
+        {"time": [iteration, number], "iteration": iteration, "number": number}
+        for iteration, number in records
+    )
+    stop = Stop((2 * iteration, number - 1), iteration, number, reason)
+    return View("stopped", "a.py", stop, known)
+
+
+NOTHING = "Nothing that looks like a mistake was seen"
+
+
+def test_an_empty_list_names_the_iterations_that_were_looked_at():
+    assert told(SESSION.at(26)) == f"{NOTHING} in iteration 1 and before it."
+    assert told(stopped(9, 3, (8, 1), (8, 2), (9, 1), (9, 2))) == f"{NOTHING} in iterations 8 and 9."
+    assert told(stopped(9, 1, (8, 1), (8, 2))) == f"{NOTHING} in iteration 8."
+    assert told(stopped(1, 1, (0, 1))) == f"{NOTHING} before iteration 1."
+    assert told(stopped(0, 1)) == told(View("starting", "a.py")) == "No operation has run."
+
+
+@pytest.mark.parametrize("reason", ["finished", "crashed"])
+def test_what_ran_at_full_speed_was_not_looked_at(reason):
+    text = told(stopped(1500, 1, reason=reason))
+
+    assert text.startswith("What ran in iterations 1,499 and 1,500 was not observed: at full speed")
+    assert text.endswith("Stepping back (backspace) observes it.")
+    assert "in iteration 1 and before it was not observed" in told(stopped(1, 10, reason=reason))
+
+
+def test_an_iteration_that_was_observed_in_part_is_not_called_clean():
+    assert told(stopped(9, 3, (9, 1), (9, 2))).startswith(
+        f"{NOTHING} in iteration 9. What ran in iteration 8"
+    )
+    assert told(stopped(9, 3, (9, 2))).startswith("What ran in iterations 8 and 9 was not observed")
+    assert told(stopped(9, 1)).startswith("What ran in iteration 8 was not observed")
+
+
+def test_a_crash_at_full_speed_is_told_with_what_was_not_observed():
+    view, notice = view_with_notice()
+
+    lines = notices.notice_lines(replace(view, records=()))
+
+    assert notice.text in lines[0].text
+    assert lines[3].text.startswith("What ran in iteration 1 and before it was not observed")

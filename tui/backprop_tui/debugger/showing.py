@@ -146,9 +146,10 @@ class Showing:
         return ENDS[stop.reason][0] if stop.reason in ENDS else "stopped"
 
     def _explain_soon(self, stop: Stop) -> None:
-        """Explain the last operation once nothing else is to be done."""
+        """Explain the last operation, or a crash, once nothing else is to be done."""
         self._stop_explaining()
-        if self.run_of_script.with_details and self.view.records and stop.reason != "died":
+        known = self.view.records or stop.error
+        if self.run_of_script.with_details and known and stop.reason != "died":
             later = asyncio.get_running_loop().call_later
             self._explaining = later(_EXPLAIN_AFTER, lambda: self._task(self.explain()))
 

@@ -54,4 +54,37 @@ def notice_lines(view: View) -> list[PathLine]:
         place = f"{when}line {notice.line}: " if notice.line else when
         goto = (notice.iteration, number) if number is not None else None
         lines += [PathLine(f"{MARK} {place}{notice.text}", goto), PathLine(f"    {notice.why}"), PathLine("")]
-    return lines[:-1] or [PathLine("Nothing that looks like a mistake was seen in these two iterations.")]
+    seen, missed = _coverage(view)
+    if not view.notices:
+        lines = [PathLine(f"Nothing that looks like a mistake was seen {_names(seen)}.")] if seen else []
+    if missed:
+        lines.append(PathLine(f"What ran {_names(missed)} was not observed: at full speed no operation is."))
+        lines.append(PathLine("Stepping back (backspace) observes it."))
+    elif view.notices:
+        lines.pop()
+    return lines or [PathLine("No operation has run.")]
+
+
+def _coverage(view: View) -> tuple[list[int], list[int]]:
+    """The iterations whose mistakes are listed: those that were observed from their first operation on,
+    and the others. Iteration 0 is what ran before the first."""
+    stop = view.stop
+    if stop is None or (stop.time == (0, 0) and not view.records):
+        return [], []
+    listed = [stop.iteration - 1] if stop.iteration else []
+    if stop.over or stop.number > 1:
+        listed.append(stop.iteration)
+    begun = (*view.records, *stop.open)
+    observed = {record["iteration"] for record in begun if record.get("number") == 1}
+    if 1 in observed:  # then also what came before it, if anything did
+        observed.add(0)
+    seen = [number for number in listed if number in observed]
+    return seen, [number for number in listed if number not in observed]
+
+
+def _names(iterations: list[int]) -> str:
+    """``in iterations 4 and 5``"""
+    first, last = iterations[0], iterations[-1]
+    if first == last:
+        return f"in iteration {first:,}" if first else "before iteration 1"
+    return f"in iterations {first:,} and {last:,}" if first else "in iteration 1 and before it"
