@@ -29,11 +29,14 @@ def test_an_update_and_a_clear_are_told_as_what_they_are(record: dict[str, objec
     assert "—" not in text
 
 
-def op(name: str, *, reads: bool = True, gives: bool | None = None, **more: object) -> str:
+def op(
+    name: str, *, reads: bool = True, gives: bool | None = None, leaf: bool = False, **more: object
+) -> str:
     """The sentence about an operation that reads w; `gives` says whether its result requires a gradient."""
-    record = {"kind": "op", "name": name, "inputs": [{"name": "w", "requires_grad": reads}], **more}
+    record = {"kind": "op", "name": name, **more}
+    record["inputs"] = [{"name": "w", "requires_grad": reads, "leaf": leaf}]
     if gives is not None:
-        record["outputs"] = [{"requires_grad": gives, "leaf": more.get("leaf", False)}]
+        record["outputs"] = [{"requires_grad": gives, "leaf": leaf}]
     return sentence(record)  # type: ignore[arg-type]
 
 
@@ -62,6 +65,7 @@ def test_what_has_no_way_back_is_not_promised_one(name: str) -> None:
 def test_what_is_changed_in_place_is_no_new_tensor(name: str) -> None:
     assert op(name) == op(name, gives=True) == f"{ITSELF} Autograd notes how, for the way back."
     assert op(name, reads=False) == f"{ITSELF} Autograd does not follow it."
+    assert op(name, leaf=True) == op(name, leaf=True, gives=True) == f"{ITSELF} Autograd does not follow it."
     assert op(name, no_grad=True) == f"{ITSELF} Gradients are disabled here: autograd does not follow it."
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backprop_tui.panes.drawing.records import known, number, target
-from backprop_tui.protocol import Record
+from backprop_tui.protocol import Record, TensorInfo
 
 TAKEN_OUT = frozenset(
     {"item", "tolist", "numpy", "__float__", "__int__", "__bool__", "__index__", "__complex__", "__array__"}
@@ -79,8 +79,7 @@ def _noted(record: Record) -> str:
 
 
 def _about_new(record: Record) -> str:
-    outputs = known(record.get("outputs"))
-    if any(info.get("requires_grad") and info.get("leaf") for info in outputs):
+    if any(_leaf(info) for info in known(record.get("outputs"))):
         return "Makes a leaf: backward computes a gradient for it and stores it in its .grad."
     if not _followed(record):
         why = f": {SWITCHED_OFF}" if record.get("no_grad") else ""
@@ -88,14 +87,20 @@ def _about_new(record: Record) -> str:
     return f"Computes a new tensor, and {WAY_BACK}."
 
 
+def _leaf(info: TensorInfo) -> bool:
+    """Whether backward stores a gradient in it: it has no history of its own."""
+    return bool(info.get("requires_grad") and info.get("leaf"))
+
+
 def _followed(record: Record) -> bool:
     """Whether the result has a history; of an operation to come, judged by what it will read."""
-    outputs = known(record.get("outputs"))
+    inputs, outputs = known(record.get("inputs")), known(record.get("outputs"))
     if outputs:
-        return any(info.get("requires_grad") for info in outputs)
-    if record.get("no_grad") or record.get("name") in CUT_OFF:
+        return any(info.get("requires_grad") and not _leaf(info) for info in outputs)
+    name = record.get("name", "")
+    if record.get("no_grad") or name in CUT_OFF or (_in_place(name) and inputs and _leaf(inputs[0])):
         return False
-    return any(info.get("requires_grad") for info in known(record.get("inputs")))
+    return any(info.get("requires_grad") for info in inputs)
 
 
 def _zero_grad(how: str) -> str:
