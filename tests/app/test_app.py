@@ -67,6 +67,33 @@ async def test_an_optimizer_that_does_not_exist_keeps_the_question_open():
         assert isinstance(app.screen, MainScreen)
 
 
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        (["1"], "1"),
+        (["right", "backspace", "1"], "0.01"),
+        (["left", "1"], "10.05"),
+        (["backspace"], ""),
+    ],
+    ids=["typing replaces it", "its end is edited", "its beginning is edited", "it is taken away"],
+)
+async def test_what_a_question_comes_with_is_replaced_or_edited(keys, text):
+    async with running() as (app, pilot, _):
+        await pilot.press("r", *keys)
+
+        assert app.screen.query_one("#ask-line").value == text
+
+
+async def test_an_entry_of_the_list_is_edited_where_it_ends():
+    async with running() as (app, pilot, session):
+        await pilot.press("o", "A", "down", "down", "down", "enter")
+        line = app.screen.query_one("#ask-line")
+        assert line.value == "AdamW(lr=0.001)"
+
+        await pilot.press("backspace", "backspace", "5", ")", "enter")
+        assert session.asked[-1] == ("optimizer", "AdamW(lr=0.005)")
+
+
 async def test_a_question_is_answered_on_a_page_of_its_own():
     async with running() as (app, pilot, _):
         await pilot.press("3", "down", "down", "v")

@@ -217,6 +217,13 @@ async def test_ghosts_are_dismissed_with_a_key():
         assert session.view.ghosts == ()
 
 
+async def test_the_number_of_iterations_is_typed_over():
+    async with asking() as (app, pilot, _):
+        await pilot.press("tab", "tab", "7")
+
+        assert app.screen.query_one("#race-iterations").value == "7"
+
+
 async def test_a_seed_is_asked_for():
     async with asking() as (app, pilot, session):
         await pilot.press("escape", "ctrl+n")

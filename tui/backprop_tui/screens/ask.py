@@ -70,14 +70,17 @@ class Ask(ModalScreen[None]):
             yield Label(self._hint or self._keys(), id="ask-hint", markup=False)
 
     def _keys(self) -> str:
-        if not self._choices:
-            return "Enter takes it · Esc closes"
-        first = "↓ list" if self._editable else "type to filter"
-        return f"{first} · Enter takes it · Esc closes"
+        keys = ["typing replaces it", "← → edit it"] if self._value else []
+        if self._choices:
+            keys.append("↓ list" if self._editable else "type to filter")
+        return " · ".join([*keys, "Enter takes it · Esc closes"])
 
     def on_mount(self) -> None:
-        """Typing goes to the line."""
-        self.query_one(Input).focus()
+        """Typing goes to the line, in place of the text that the question came with."""
+        line = self.query_one(Input)
+        line.focus()
+        # Not at every focus: an entry of the list is copied to the line to be edited there.
+        line.select_all()
         if self._choices and not self._editable:
             self.query_one(OptionList).highlighted = 0
 

@@ -69,7 +69,7 @@ class RaceSetup(ModalScreen[Wanted | None]):
             yield OptionList(*options(self._suggestions, width=_ENTRY_WIDTH), id="ask-list", markup=False)
             with Horizontal(id="race-length"):
                 yield Label("Iterations of each", id="race-question", markup=False)
-                yield Input(str(self._iterations), id="race-iterations", select_on_focus=False)
+                yield Input(str(self._iterations), id="race-iterations")
             yield Label("", id="ask-error", markup=False)
             yield Label(_HINT, id="ask-hint", markup=False)
 
