@@ -407,3 +407,18 @@ def test_reading_an_element_of_a_parameter_is_no_update_of_it(tmp_path: Path) ->
     assert updates == ["SGD", "SGD", "__setitem__"]
     read = [(record["iteration"], record["kind"]) for record in records if record["name"] == "__getitem__"]
     assert read == [(1, "op")] * 2 + [(2, "op")] * 2
+
+
+def test_a_change_that_met_nothing_is_told_on_stderr(tmp_path: Path) -> None:
+    path = tmp_path / "sum.py"
+    path.write_text("import torch\nw = torch.ones(2, requires_grad=True)\n(w * w).sum().backward()\n")
+
+    records, said = trace("--lr", "3", "--optimizer", "Adam(lr=0.1)", "--scheduler", "off", str(path))
+
+    assert records and "Traceback" not in said
+    for sentence in (
+        "made no optimizer, so there was none to swap",
+        "no learning rate to set",
+        "no scheduler",
+    ):
+        assert sentence in said

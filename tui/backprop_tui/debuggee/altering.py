@@ -18,6 +18,7 @@ from backprop_tui.debuggee.changes.rates import set_hyperparameter, set_lr
 from backprop_tui.debuggee.changes.registry import Registry
 from backprop_tui.debuggee.changes.schedule import stepping
 from backprop_tui.debuggee.changes.seed import seed_generators
+from backprop_tui.debuggee.changes.unmet import Unmet
 from backprop_tui.debuggee.changes.value import change_all, set_value, shortest
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.inspection import Inspection
@@ -46,6 +47,7 @@ class Alterations:
         """The operation that is about to run."""
         self.made = 0
         """How many changes this process's state has taken in, those of the command line not counted."""
+        self._unmet = Unmet()
         self._pending: list[Message] = []
         self._makers: dict[str, Callable[[Any], Answer]] = {
             "zero_grad": self._zero_grad,
@@ -151,29 +153,44 @@ class Alterations:
 
     def before_script(self, kind: str, value: Any) -> None:
         """A change asked for on the command line: in force from the first line."""
+        if value not in ("on", False):  # as the script has it
+            self._unmet.ask(kind)
         if kind == "optimizer":
             wanted, given = parse_optimizer(value, self.registry)
-            self._on_made(convert_on_construction(wanted, given, self.registry))
+            self._on_made(kind, convert_on_construction(wanted, given, self.registry))
         elif kind == "lr":
-            self._on_made(lambda optimizer: set_lr(optimizer, value, self.registry))
+            self._on_made(kind, lambda optimizer: set_lr(optimizer, value, self.registry))
         elif kind in ("set", "seed"):
             self._when_training_begins(kind, value)
+        elif kind == "scheduler":  # of which the script has made none yet
+            self.changes.set_scheduler(value == "on")
         else:
             self.make(kind, value)
 
-    def _on_made(self, action: Callable[[Optimizer], Any]) -> None:
+    def unmet(self) -> list[str]:
+        """What to say at the end of changes from the command line that met nothing to change."""
+        met = self.changes.met() | ({"loss"} if self.observer.swapped else set())
+        return self._unmet.sentences(met)
+
+    def _on_made(self, kind: str, action: Callable[[Optimizer], Any]) -> None:
         before = self.registry.on_made
 
         def made(optimizer: Optimizer) -> None:
             if before is not None:
                 before(optimizer)
             action(optimizer)
+            self._unmet.meet(kind)
 
         self.registry.on_made = made
 
     def _when_training_begins(self, kind: str, value: Any) -> None:
         """Not before: then a tensor has its name, and the script has seeded what it wants to seed."""
-        self.engine.at_training.append(lambda: self.make(kind, value))
+
+        def begun() -> None:
+            self._unmet.meet(kind)
+            self.make(kind, value)
+
+        self.engine.at_training.append(begun)
 
     # each kind
     def _zero_grad(self, mode: str) -> Answer:
@@ -234,6 +251,8 @@ class Alterations:
     def _scheduler(self, word: str) -> Answer:
         if word not in ("on", "off"):
             raise ChangeError(f"scheduler is on or off, not {word!r}")
+        if word == "off" and not any(map(self.registry.schedulers, self.registry.optimizers())):
+            raise ChangeError("the script has made no scheduler")
         self.changes.set_scheduler(word == "on")
         return ("scheduler off" if word == "off" else "", "")
 

@@ -199,8 +199,8 @@ class Debuggee:
     def _end(self, outcome: Outcome) -> None:
         if outcome.refusal:
             self.server.end(2, "refused", outcome.refusal)
-        if self.changes.loss is not None and not self.observer.swapped:
-            self.server.note("the script calls no loss function, so there was none to swap")
+        for sentence in self.alterations.unmet():
+            self.server.note(sentence)
         reason = "crashed" if outcome.error else "finished"
         self.server.end(outcome.status, reason, outcome.error, outcome.line)
 

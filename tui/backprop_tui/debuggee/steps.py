@@ -181,6 +181,7 @@ class Steps:
             if self._scheduling or initial or not engine.ours():
                 return original(scheduler, *args, **kwargs)
             if changes.scheduler_off:
+                changes.held_scheduler = True
                 return None
             optimizer = getattr(scheduler, "optimizer", None)
             before = [] if optimizer is None else rates_of(optimizer)

@@ -10,6 +10,7 @@ schedule    the learning rates ahead
 fork        trying something in a copy of the process
 value       one element of a tensor
 seed        the generators of random numbers
+unmet       changes that the script gave no occasion to
 backward_gradient   backward(gradient=loss)
 """
 
@@ -37,13 +38,17 @@ class Changes:
         self.zero_grad = ZeroGrad()
         self.loss: LossSwap | None = None
         self.scheduler_off = False
+        self.held_scheduler = False
+        """A scheduler's ``step`` did nothing, because schedulers are off."""
         self.backward_gradient = False
+        self.gave_gradient = False
+        """A backward pass was given its loss as gradient."""
         self.needs_mode = False
         """Whether a change needs the torch-function mode even where nothing is observed."""
 
     def set_zero_grad(self, mode: str, leaves: Iterable[torch.Tensor] = ()) -> None:
         """on, off or zero. ``leaves``: those that got a gradient before, as in `ZeroGrad`."""
-        self.zero_grad = ZeroGrad(mode, leaves)
+        self.zero_grad = ZeroGrad(mode, leaves, self.zero_grad.met)
         self._sync()
 
     def set_loss(self, name: str | None, reduction: str | None) -> None:
@@ -64,4 +69,17 @@ class Changes:
         self, t_outputs: Sequence[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None = None
     ) -> tuple[Any, ...]:
         """The arguments with which to enter autograd's engine (see `with_loss_as_gradient`)."""
-        return with_loss_as_gradient(t_outputs, args, kwargs) if self.backward_gradient else args
+        if not self.backward_gradient:
+            return args
+        given = with_loss_as_gradient(t_outputs, args, kwargs)
+        self.gave_gradient = self.gave_gradient or given is not args
+        return given
+
+    def met(self) -> set[str]:
+        """The kinds of changes that had something to change."""
+        found = {
+            "zero_grad": self.zero_grad.met,
+            "scheduler": self.held_scheduler,
+            "backward_gradient": self.gave_gradient,
+        }
+        return {kind for kind, met in found.items() if met}

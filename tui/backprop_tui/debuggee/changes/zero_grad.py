@@ -53,11 +53,13 @@ class ZeroGrad:
     `concerns` and `replacement` serve the mode, for scripts that clear by hand.
     """
 
-    def __init__(self, mode: str = "on", leaves: Iterable[torch.Tensor] = ()) -> None:
+    def __init__(self, mode: str = "on", leaves: Iterable[torch.Tensor] = (), met: bool = False) -> None:
         """``leaves``: those whose gradient the script may have taken already, to clear it later."""
         if mode not in MODES:
             raise ChangeError(f"zero_grad is {', '.join(MODES[:-1])} or {MODES[-1]}, not {mode}.")
         self.mode = mode
+        self.met = met
+        """The script cleared a gradient while it was not to be cleared as the script does it."""
         self._parameters: dict[int, ref[torch.Tensor]] = {}
         """Address of a gradient's storage to the leaf that the script took it from."""
         for leaf in leaves:
@@ -79,9 +81,12 @@ class ZeroGrad:
             self._remember(args[0])
         elif func in (_set, _delete):
             if args[0].is_leaf and (func == _delete or args[1] is None):
+                self.met = True
                 return (keep_none if self.mode == "off" else zero_instead), args[:1], {}
-        elif self.mode == "off" and self._clears(func, args, kwargs):
-            return (keep_none if func is private.foreach_zero else keep), args, kwargs
+        elif self._clears(func, args, kwargs):
+            self.met = True
+            if self.mode == "off":
+                return (keep_none if func is private.foreach_zero else keep), args, kwargs
         return func, args, kwargs
 
     def _remember(self, tensor: torch.Tensor) -> None:
@@ -111,6 +116,7 @@ class ZeroGrad:
         """What to call in the place of ``Optimizer.zero_grad`` or ``Module.zero_grad``."""
         if self.mode == "on":
             return original
+        self.met = True
         return keep_none if self.mode == "off" else _to_zero(original)
 
 
