@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from textual.geometry import Region
 
 from backprop_tui.app import BackpropApp
 from backprop_tui.debugger.failure import StartFailed
@@ -65,6 +66,20 @@ async def test_an_optimizer_that_does_not_exist_keeps_the_question_open():
 
         await pilot.press("escape")
         assert isinstance(app.screen, MainScreen)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=str)
+@pytest.mark.parametrize("keys", [["3", "down", "down", "v"], ["h"]], ids=["is it right", "downhill"])
+async def test_a_page_shows_the_whole_of_every_line(keys, size):
+    async with running(size=size) as (app, pilot, _):
+        await pilot.press(*keys)
+        await pilot.pause()
+        text = app.screen.query_one("Static")
+        page = app.screen.query_one("#report").content_region
+        assert page.width >= text.region.width > 60
+
+        drawn = [line.text.strip() for line in text.render_lines(Region(0, 0, *text.size))]
+        assert " ".join(" ".join(drawn).split()) == " ".join(str(text.render()).split())
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
@@ -12,6 +13,11 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from backprop_tui.panes.drawing.paths import PathLine
+
+WIDEST = 84
+"""Columns of a line of text; longer ones, and those that the terminal has no room for, are wrapped."""
+FRAME = 6
+"""Columns of the border and of what is kept free inside it."""
 
 
 class Report(ModalScreen[None]):
@@ -29,6 +35,8 @@ class Report(ModalScreen[None]):
         with VerticalScroll(id="report") as page:
             page.border_title = self._heading
             page.border_subtitle = "↑ ↓ scroll · Esc closes"
+            longest = max((cell_len(line) for line in self._lines), default=0)
+            page.styles.width = min(longest, WIDEST) + FRAME
             yield Static("\n".join(self._lines), markup=False)
 
     def on_mount(self) -> None:

@@ -29,8 +29,8 @@ def exact_lines(what: str, value: Any, dtype: str) -> list[str]:
         f"in binary {exactly.hex()}",
         f"the next number of {dtype} is {step:.3g} away",
         "",
-        "The short form has the fewest digits that give this number back when they are read as",
-        f"{dtype}; a number between two of its kind cannot be held.",
+        "The short form has the fewest digits that give this number back when they are read as"
+        f" {dtype}; a number between two of its kind cannot be held.",
     ]
 
 

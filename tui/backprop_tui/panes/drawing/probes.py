@@ -28,9 +28,9 @@ def difference_lines(found: Difference) -> list[str]:
         f"autograd   ∂L/∂w                  = {_number(found.autograd)}",
         f"relative error {found.error:.1e}: {found.verdict}.",
         "",
-        "Relative error of a gradient check (CS231n): above 1e-2 it is probably wrong, above 1e-4",
-        "uncomfortable unless there is a kink, 1e-7 and less is as good as it gets.",
-        f"Here rounding to {found.dtype} alone can make {found.rounding:.0e} of it.",
+        "Relative error of a gradient check (CS231n): above 1e-2 it is probably wrong, above 1e-4"
+        " uncomfortable unless there is a kink, 1e-7 and less is as good as it gets."
+        f" Here rounding to {found.dtype} alone can make {found.rounding:.0e} of it.",
     ]
 
 
@@ -43,12 +43,13 @@ def downhill_lines(found: Downhill) -> list[str]:
         "",
         f"∇L·Δw = {_number(found.slope)}",
         "",
-        "     step    predicted ΔL     measured ΔL     on the same batch, in copies",
+        "Measured in copies, on the same batch:",
+        "    step  predicted ΔL   measured ΔL",
     ]
     for times, predicted, measured in found.rows:
         step = f"{times:g}×Δw"
         lines.append(
-            f"{step:>9} {_number(predicted):>15} {_number(measured):>15}     {_word(predicted, measured)}"
+            f"{step:>8} {_number(predicted):>13} {_number(measured):>13}   {_word(predicted, measured)}"
         )
     return [*lines, "", _conclusion(found)]
 
