@@ -45,18 +45,18 @@ class BackpropApp(App[int]):
         session_factory: SessionFactory,
         lesson: Callable[[], Lesson] | None = None,
         saved: Saved | None = None,
-        script: str = "",
+        first: View | None = None,
     ) -> None:
         """`session_factory` is given what takes a new view; the session is made after the first frame.
 
-        ``lesson``: reads the one whose script the session runs. ``saved``: where to resume it. ``script``:
-        what the first frame names; without it the session is made at once and asked.
+        ``lesson``: reads the one whose script the session runs. ``saved``: where to resume it. ``first``:
+        what the first frame shows; without it the session is made at once and asked.
         """
         super().__init__()
         self._session_factory = session_factory
         self._latest: View | None = None
         self._ending = False
-        self._first = View("starting", script) if script else self.session.view
+        self._first = first or self.session.view
         self._main = MainScreen(lambda: self.session, self._first)
         self._lesson = lesson
         self._saved = saved
@@ -146,9 +146,9 @@ def run(
     session_factory: SessionFactory,
     lesson: Callable[[], Lesson] | None = None,
     saved: Saved | None = None,
-    script: str = "",
+    first: View | None = None,
 ) -> int:
     """Run the app until it ends; the exit status for the shell."""
-    app = BackpropApp(session_factory, lesson, saved, script)
+    app = BackpropApp(session_factory, lesson, saved, first)
     app.run()
     return app.return_code or 0

@@ -402,7 +402,7 @@ def _resume(arguments: list[str]) -> int:
     from backprop_tui.app import run
 
     program = saved.program()
-    return run(_session_of(program), saved=saved, script=program.target)
+    return run(_session_of(program), saved=saved, first=_first(program))
 
 
 def _moved(saved: Saved) -> Saved:
@@ -448,7 +448,14 @@ def _app(arguments: list[str]) -> int:
     from backprop_tui.app import run
 
     read = lesson[1] if lesson is not None else None
-    return run(_session_of(program), read, script=program.target)
+    return run(_session_of(program), read, first=_first(program))
+
+
+def _first(program: Program) -> View:
+    """What is known before there is a session."""
+    from backprop_tui.debugger.view import View
+
+    return View("starting", program.target, module_file=program.module_file())
 
 
 def _session_of(program: Program) -> SessionFactory:

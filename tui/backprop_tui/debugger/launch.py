@@ -55,6 +55,14 @@ class Program:
     changes: tuple[tuple[str, Any], ...] = ()
     """(kind, value) of changes in force from the beginning."""
 
+    def module_file(self) -> str:
+        """The file of a module in the working directory, where Python looks first; empty for any other."""
+        if not self.is_module:
+            return ""
+        place = Path(self.folder or "", *self.target.split(".")).absolute()
+        found = (path for path in (place / "__main__.py", place.with_suffix(".py")) if path.is_file())
+        return str(next(found, ""))
+
     def first_changes(self) -> list[dict[str, Any]]:
         """The changes that are in force from the beginning, as a run wants them."""
         return [{"kind": kind, "value": value} for kind, value in self.changes]

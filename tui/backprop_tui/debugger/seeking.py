@@ -182,7 +182,7 @@ class Seeking(Showing):
 
     def set_breakpoint(self, text: str, place: int | None = None, file: str = "") -> None:
         """Make a breakpoint of what was typed, or put it in the place of another. Raises Refused."""
-        point = parse(text, file or self.view.script)
+        point = parse(text, file or self.view.file)
         if point.kind == "line":
             path, line = point.what
             point = replace(point, what=(find(path, line, self._files()), line))

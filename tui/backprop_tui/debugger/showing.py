@@ -38,7 +38,7 @@ class Showing:
     def __init__(self, program: Program, on_view: Callable[[View], None], details: bool) -> None:
         self.run_of_script = Run(program, details)
         self.on_view = on_view
-        self.view = View("starting", program.target)
+        self.view = View("starting", program.target, module_file=program.module_file())
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._last_checkpoint = 0.0
@@ -125,6 +125,7 @@ class Showing:
         self._publish(
             status=self._status_of(stop),
             stop=stop,
+            module_file=self._module_file(stop),
             iteration=stop.iteration,
             iteration_length=length,
             future=furthest[1] if furthest[0] > stop.time and not stop.over else None,
@@ -139,6 +140,11 @@ class Showing:
             **details,
         )
         self._after_stop(stop)
+
+    def _module_file(self, stop: Stop) -> str:
+        """The file of the outermost frame: at the end of a script there is none, but it was seen before."""
+        known = self.run_of_script.program.is_module and stop.frames
+        return stop.frames[-1].file if known else self.view.module_file
 
     def _status_of(self, stop: Stop | None) -> Status:
         if stop is None:
@@ -262,5 +268,5 @@ def plan_from(answer: Message) -> Plan:
 
 def blank(program: Program) -> dict[str, Any]:
     """The fields of the view of a program of which nothing is known."""
-    view = View("running", program.target)
+    view = View("running", program.target, module_file=program.module_file())
     return {field.name: getattr(view, field.name) for field in fields(view)}

@@ -163,7 +163,7 @@ class View:
 
     status: Status
     script: str
-    """Path of the file shown first."""
+    """Path of the script, or name of the module."""
     stop: Stop | None = None
     records: tuple[Record, ...] = ()
     """Completed operations of this iteration and the one before, in the order of completion.
@@ -195,3 +195,10 @@ class View:
     """What seems to be wrong in this iteration and the one before; they too come shortly after the stop."""
     pointer: Choice | None = None
     """Where to look."""
+    module_file: str = ""
+    """Path of the module's file, where a module is run and its file is known."""
+
+    @property
+    def file(self) -> str:
+        """Path of the file that is run; the name of a module whose file is not known."""
+        return self.module_file or self.script

@@ -276,12 +276,12 @@ def place_of(view: View) -> Place:
     """The line shown as the present one: that of the next operation, else of the innermost frame."""
     stop = view.stop
     if stop is None:
-        return (view.script, 0)
+        return (view.file, 0)
     if stop.next is not None and stop.next.get("file"):
         return (stop.next["file"] or "", stop.next.get("line") or 0)
     if stop.frames:
         return (stop.frames[0].file, stop.frames[0].line)
-    return (view.script, 0)
+    return (view.file, 0)
 
 
 def lay_out(view: View, file: str, lines: int, width: int, height: int) -> Layout:
