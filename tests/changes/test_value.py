@@ -41,7 +41,9 @@ def test_backward_goes_on_with_the_new_value() -> None:
 
 
 WRONG: list[tuple[torch.Tensor, Any, Any, str]] = [
-    (torch.zeros(2, 3), [0], 1, "needs 2 indices"),
+    (torch.zeros(2, 3), [0], 1, r"one of its numbers with 2 indices, as in \[0,0\], not \[0\]\."),
+    (torch.zeros(1), [], 1, r"this tensor has shape \[1\]: .* with 1 index, as in \[0\]\."),
+    (torch.tensor(1.0), [0], 1, "a single number: it is set without an index"),
     (torch.zeros(2, 3), [0, 3], 1, "Index 3 is not in dimension 1, which has 3 elements"),
     (torch.zeros(2), [-3], 1, "Index -3"),
     (torch.zeros(2), [0.5], 1, "Index 0.5"),

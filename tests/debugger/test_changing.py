@@ -283,7 +283,11 @@ REFUSED = {
     "scheduler": ("scheduler", "maybe", "maybe"),
     "zero_grad": ("zero_grad", "sometimes", ""),
     "outside of the tensor": ("set", {"name": "model.weight", "index": [5, 0], "to": 1.0}, ""),
-    "too few indices": ("set", {"name": "model.weight", "index": [0], "to": 1.0}, ""),
+    "too few indices": (
+        "set",
+        {"name": "model.weight", "index": [0], "to": 1.0},
+        "as in model.weight[0,0], not model.weight[0].",
+    ),
     "no such tensor": ("set", {"name": "nothing", "index": [], "to": 1.0}, "nothing"),
     "no such change": ("weather", "fine", "weather"),
 }

@@ -272,7 +272,7 @@ class Alterations:
             if what in value:
                 done = change_all(tensor, what, value[what])
                 return f"{value['name']}{part} {'= ' * (what == 'load')}{done}", ""
-        result = set_value(tensor, value["index"], value["to"])
+        result = set_value(tensor, value["index"], value["to"], f"{value['name']}{part}")
         where = f"[{','.join(map(str, value['index']))}]" if value["index"] else ""
         return f"{value['name']}{part}{where} = {shortest(result, tensor.dtype)}", ""
 

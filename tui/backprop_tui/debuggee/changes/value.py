@@ -13,17 +13,18 @@ from backprop_tui.debuggee.changes.errors import ChangeError
 from backprop_tui.protocol import number
 
 
-def set_value(tensor: torch.Tensor, index: Sequence[int], to: Any) -> Any:
+def set_value(tensor: torch.Tensor, index: Sequence[int], to: Any, name: str = "") -> Any:
     """Set one element and answer what the tensor then holds there (rounded to its dtype).
 
     `index` has one position per dimension, negative ones from the end; `to` is a number or one of
-    the words nan, inf, -inf. In a tensor that was expanded, all elements that share the memory change.
+    the words nan, inf, -inf; `name` is what the user calls the tensor. In one that was expanded, all
+    elements that share the memory change.
 
     Written through ``tensor.data``: autograd records nothing, and the version counter does not move.
     So a backward pass that needs this tensor's saved value does not fail with "modified by an inplace
     operation", as it would after ``tensor[...] = x``; it computes with the new value.
     """
-    position = _position(tensor, index)
+    position = _position(tensor, index, name)
     value = _value(tensor, to)
     try:
         with private.DisableTorchFunction(), torch.no_grad():
@@ -87,16 +88,33 @@ _SHOWN = 4
 _CHANGES = {"fill": _fill, "scale": _scale, "load": _load}
 
 
-def _position(tensor: torch.Tensor, index: Sequence[int]) -> tuple[int, ...]:
+def _position(tensor: torch.Tensor, index: Sequence[int], name: str) -> tuple[int, ...]:
     shape = list(tensor.shape)
     if tensor.layout != torch.strided:
         raise ChangeError(f"Only elements of ordinary tensors can be set, and this one is {tensor.layout}.")
     if len(index) != len(shape):
-        raise ChangeError(f"A tensor of shape {shape} needs {len(shape)} indices, not {list(index)}.")
+        raise ChangeError(_wrong_count(shape, list(index), name))
     for dimension, (at, size) in enumerate(zip(index, shape, strict=True)):
         if isinstance(at, bool) or not isinstance(at, int) or not -size <= at < size:
             raise ChangeError(f"Index {at!r} is not in dimension {dimension}, which has {size} elements.")
     return tuple(index)
+
+
+def _wrong_count(shape: list[int], index: list[int], name: str) -> str:
+    """The sentence for indices that do not choose one number of a tensor."""
+    who = name or "this tensor"
+    if not shape:
+        return f"{who} is a single number: it is set without an index."
+    count = "1 index" if len(shape) == 1 else f"{len(shape)} indices"
+    example, given = (
+        f"{name}{_brackets([0] * len(shape))}",
+        f", not {name}{_brackets(index)}" if index else "",
+    )
+    return f"{who} has shape {shape}: choose one of its numbers with {count}, as in {example}{given}."
+
+
+def _brackets(index: list[int]) -> str:
+    return f"[{','.join(map(str, index))}]"
 
 
 def _value(tensor: torch.Tensor, to: Any) -> Any:
