@@ -189,6 +189,17 @@ def test_a_crash_shows_its_traceback_and_can_be_walked_back_from(driver: Driver)
     assert driver.status == "crashed"
 
 
+def test_a_crash_before_the_first_operation_has_no_way_back(driver: Driver, tmp_path: Path) -> None:
+    path = tmp_path / "asks.py"
+    path.write_text("import torch\nname = input('who? ')\n")
+    stop = driver.load(path)
+
+    assert stop.error is not None and stop.error.rstrip().endswith("EOFError: EOF when reading a line")
+    assert (driver.status, stop.has_past) == ("crashed", False)
+    with pytest.raises(Refused, match=r"crashed: ctrl\+r starts it again"):
+        driver.step()
+
+
 def test_a_crash_inside_an_operation(driver: Driver) -> None:
     driver.load(script("shape_error"))
     driver.run()

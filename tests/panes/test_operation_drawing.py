@@ -154,6 +154,16 @@ def test_a_crash_is_told_in_full():
     assert text.count("long") == 20
 
 
+def test_a_script_that_asks_for_input_is_told_that_there_is_none():
+    def told(error):
+        view = View("crashed", "a.py", Stop((0, 0), 0, 1, "crashed", error=error))
+        return " ".join(plain(line).rstrip() for line in operation.draw(view, 38, 12))
+
+    shown = told("Traceback\nEOFError: EOF when reading a line")
+    assert "In the app a script has no input" in shown and shown.endswith("it reads from the terminal.")
+    assert "input" not in told("Traceback\nEOFError: Ran out").replace("Ran out", "")
+
+
 def of_stop(stop, height, records=(), status="stopped", width=58):
     view = View(status, "a.py", stop, tuple(records))
     return [plain(line).rstrip() for line in operation.draw(view, width, height)]

@@ -75,3 +75,12 @@ def test_while_running_no_operation_is_claimed():
 )
 def test_the_message_line_says_the_state_and_the_way_on(view, words):
     assert words in hint(view)[0]
+
+
+@pytest.mark.parametrize("reason", ["crashed", "finished", "died"])
+def test_the_way_back_is_offered_where_there_is_one(reason):
+    def told(time):
+        return hint(View(reason, "a.py", Stop(time, 1, 1, reason, error="EOFError: no")))[0]
+
+    assert "backspace goes back" in told((0, 1))
+    assert "backspace" not in told((0, 0)) and "^r starts it again" in told((0, 0))

@@ -197,7 +197,7 @@ class Seeking(Showing):
         stop = self.view.stop
         seen = [frame.file for frame in stop.frames] if stop is not None else []
         seen += [record["file"] for record in self.view.records if record["file"] is not None]
-        return list(dict.fromkeys(map(os.path.abspath, [self.view.script, *seen])))
+        return list(dict.fromkeys(map(os.path.abspath, [self.view.file, *seen])))
 
     def enable_breakpoint(self, place: int, on: bool) -> None:
         """Whether a breakpoint stops a run."""

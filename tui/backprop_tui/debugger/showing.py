@@ -88,7 +88,8 @@ class Showing:
         if self.view.status == "finished" and self.view.stop is not None and self.view.stop.time == START:
             raise Refused(f"{NO_OPERATION}: there is nothing to step through")
         if self.view.status in ENDS:
-            raise Refused(f"{ENDS[self.view.status][1]}: backspace steps back, ctrl+r starts it again")
+            back = "backspace steps back, " * (self.view.stop is None or self.view.stop.has_past)
+            raise Refused(f"{ENDS[self.view.status][1]}: {back}ctrl+r starts it again")
 
     def _start(self, journey: Coroutine[Any, Any, Stop]) -> None:
         """Begin something that may take long; `pause` ends it."""

@@ -56,6 +56,11 @@ class Stop:
     """The script's traceback, if it crashed."""
 
     @property
+    def has_past(self) -> bool:
+        """Whether an operation has run, so that there is something to go back to."""
+        return self.time > (0, 0)
+
+    @property
     def over(self) -> bool:
         """Whether the script has come to its end."""
         return self.reason in OVER

@@ -290,10 +290,19 @@ EXPLAINED = ((REASONS, TERSE, False), (REASONS, REASONS, False))
 """What is explained comes before what is next."""
 
 
+NO_INPUT = "EOFError: EOF when reading a line"
+ABOUT_INPUT = (
+    "In the app a script has no input: the keys are the debugger's. Give it what it asks for as arguments,"
+    " or in a file. With backprop-tui trace it reads from the terminal."
+)
+
+
 def _crash(view: View, stop: Stop, width: int, height: int) -> list[Pieces]:
     """The exception in full, then the last operation that went well."""
     lines = (stop.error or "").strip().splitlines() or ["The script crashed."]
     message: list[Pieces] = [(("crashed", "bad"),), *wrapped("✗ " + clean(lines[-1]), width, "bad")]
+    if lines[-1].startswith(NO_INPUT):
+        message += wrapped(ABOUT_INPUT, width)
     if stop.last is None or not view.records:
         return message
     room = max(3, height - len(message) - 1)

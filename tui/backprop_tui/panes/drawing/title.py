@@ -110,17 +110,24 @@ def hint(view: View, tell_next: bool = False) -> Piece:
         first = "running up to the first operation" if stop is None else "running"
         return (f"{first}: p pauses", "dim")
     if view.status == "died":
-        return ("✗ the script's process has died: backspace goes back, ^r starts again", "bad")
+        return (f"✗ the script's process has died: {_way_on(stop, '^r starts it again')}", "bad")
     if view.status == "crashed":
         last = (stop.error or "").strip().splitlines() if stop else []
-        return (f"✗ {clean(last[-1]) if last else 'crashed'} (backspace goes back)", "bad")
+        return (f"✗ {clean(last[-1]) if last else 'crashed'} ({_way_on(stop)})", "bad")
     if view.status == "finished":
-        return (f"finished{_exit(stop)}: backspace goes back, g goes to any time", "dim")
+        return (f"finished{_exit(stop)}: {_way_on(stop, 'g goes to any time')}", "dim")
     wrong = notices.at(view, stop.last) if stop else []
     if wrong:
         return (f"{notices.MARK} {wrong[0].text}", "warn")
     reason = _reason(stop) if stop else ""
     return (reason or (_next(view) if tell_next else ""), "dim")
+
+
+def _way_on(stop: Stop | None, also: str = "") -> str:
+    """What can be done at the end: there is no way back to before the first operation."""
+    if stop is not None and not stop.has_past:
+        return "no operation had run; ^r starts it again"
+    return f"backspace goes back{', ' * bool(also)}{also}"
 
 
 def _next(view: View) -> str:
