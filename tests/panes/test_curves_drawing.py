@@ -193,3 +193,16 @@ def test_whole_marks_are_few_and_inside(left, span, count):
     assert marks == sorted(set(marks))
     assert left <= marks[0] and marks[-1] <= left + span
     assert len(marks) <= count + 1
+    assert len(marks) > 1 or not span, "one mark alone gives no scale"
+
+
+@pytest.mark.parametrize(("last", "width"), [(1504, 28), (12, 28), (99_999, 18), (1504, 80)])
+def test_a_plot_shows_where_it_begins_and_where_it_ends(last, width):
+    series = Series()
+    for x in range(3, last + 1):
+        series.append(float(x), 1.0 / x)
+
+    text = plain_text(plot_lines([Curve(series.segments(2 * width), "braille", "read")], width, 9))
+    marks = [int(word) for word in text.splitlines()[-1].split()]
+
+    assert len(marks) > 1 and marks[0] < last / 3 and marks[-1] > last / 2

@@ -42,6 +42,15 @@ def test_a_row_per_element_with_value_and_gradient():
     assert len(text.splitlines()) == 1 + 6
 
 
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_titles_of_columns_do_not_touch(width):
+    state = {"func_evals": 1250, "n_iter": 1000, "momentum_buffer": 0.5}
+    title = table_text(view_with({**row("w", tensor(2.0)), "state": state}), width).splitlines()[0]
+
+    assert title.split()[4:6] == ["lr", "func_eva…"]
+    assert "n_iter" in title.split()
+
+
 def test_what_accumulate_wrote_is_old_and_new():
     views = update_views()
     after = next(v for v in views if v.stop.last and v.stop.last["kind"] == "accumulate")

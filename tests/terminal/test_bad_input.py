@@ -29,6 +29,15 @@ def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str, sta
 
 TOY = script("toy")
 
+
+def test_an_interpreter_that_is_too_old_is_named(tmp_path: Path) -> None:
+    old = tmp_path / "python"
+    old.write_text("#!/bin/sh\necho python 3 8\n")
+    old.chmod(0o755)
+
+    assert_one_sentence(run("trace", "--python", str(old), TOY), f"{old} is Python 3.8, and 3.10 or later")
+
+
 WRONG = {
     "no such file": (["trace", "nowhere.py"], ["nowhere.py"]),
     "a directory": (["trace", "."], ["directory"]),
@@ -53,10 +62,19 @@ WRONG = {
     "backward gradient": (["trace", "--backward-gradient", "x", TOY], ["x", "loss"]),
     "set without a value": (["trace", "--set", "w[0]", TOY], ["w[0]"]),
     "no such Python": (["trace", "--python", "/nowhere/python", TOY], ["/nowhere/python"]),
+    "no Python at all": (["trace", "--python", "/bin/ls", TOY], ["/bin/ls is no Python interpreter"]),
+    "neither a file nor a lesson": (
+        ["trace", "update.pyx"],
+        ["nor a lesson update.pyx. Did you mean update?"],
+    ),
     "threads not a number": (["trace", "--threads", "0", TOY], ["0"]),
     "seed is no number": (["trace", "--seed", "x", TOY], ["'x'", "4294967295"]),
     "race without a change": (["race", TOY, "--iterations", "3"], ["at least one change"]),
     "race without iterations": (["race", TOY, "--change", "lr=1"], ["--iterations", "missing"]),
+    "race with an option behind the script": (
+        ["race", "--change", "lr=1", TOY, "--iterations", "2"],
+        ["--iterations", "put it before SCRIPT"],
+    ),
     "race of no iterations": (["race", TOY, "--change", "lr=1", "--iterations", "0"], ["0", "1 or more"]),
     "race from nowhere": (["race", TOY, "--change", "lr=1", "--iterations", "3", "--from", "0"], ["--from"]),
     "unknown change": (["race", TOY, "--change", "speed=1", "--iterations", "3"], ["speed", "zero_grad"]),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from backprop_tui.screens.session_like import SessionFactory, SessionLike
 
 USAGE_ERROR = 2
+LEAST_PYTHON = (3, 10)
 
 _DESCRIPTION = """\
 Step through a PyTorch training loop, one operation at a time, forwards and backwards.
@@ -139,8 +140,8 @@ def _program(options: argparse.Namespace, default: str | None, command: str = "t
 
     if options.threads < 1:
         raise UsageError(f"--threads must be 1 or more, not {options.threads}")
-    if options.python is not None and shutil.which(options.python) is None:
-        raise UsageError(f"--python: there is no interpreter {options.python}")
+    if options.python is not None:
+        _check_interpreter(options.python)
     common: dict[str, Any] = {
         "python": options.python,
         "threads": options.threads,
@@ -157,6 +158,23 @@ def _program(options: argparse.Namespace, default: str | None, command: str = "t
     path = lesson[0] if lesson is not None else words[0]
     _check_script(path, check_syntax=options.python is None)
     return Program(path, tuple(words[1:]), **common)
+
+
+def _check_interpreter(path: str) -> None:
+    """Raises UsageError if a file is no Python that can run a debuggee."""
+    import subprocess
+
+    if shutil.which(path) is None:
+        raise UsageError(f"--python: there is no interpreter {path}")
+    command = [path, "-I", "-S", "-c", "import sys; print('python', *sys.version_info[:2])"]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+        name, major, minor = done.stdout.split()
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        raise UsageError(f"--python: {path} is no Python interpreter") from None
+    if name != "python" or (int(major), int(minor)) < LEAST_PYTHON:
+        least = ".".join(map(str, LEAST_PYTHON))
+        raise UsageError(f"--python: {path} is Python {major}.{minor}, and {least} or later is needed")
 
 
 def _check_script(path: str, check_syntax: bool) -> None:
@@ -197,7 +215,7 @@ def _lesson_of(word: str) -> tuple[str, Callable[[], Lesson]] | None:
     try:
         return str(catalog.script_of(word)), lambda: catalog.find(word)
     except catalog.UnknownLesson as error:
-        raise UsageError(f"there is no file {word}, and no lesson either. {error}") from None
+        raise UsageError(f"there is neither a file nor a lesson {word}. {error.advice}") from None
 
 
 # commands
@@ -290,7 +308,11 @@ def _race_options(options: argparse.Namespace) -> RaceOptions:
     from backprop_tui.race import RaceOptions
 
     if options.iterations is None:
-        raise UsageError("--iterations N says how many iterations each future runs, and it is missing")
+        behind = any(word.partition("=")[0] == "--iterations" for word in options.script)
+        where = (
+            "is an argument of the script where it stands: put it before SCRIPT" if behind else "is missing"
+        )
+        raise UsageError(f"--iterations N says how many iterations each future runs, and it {where}")
     if options.iterations < 1:
         raise UsageError(f"--iterations must be 1 or more, not {options.iterations}")
     if options.first < 1:

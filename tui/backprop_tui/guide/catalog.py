@@ -26,7 +26,12 @@ GROUPS = (
 
 
 class UnknownLesson(LookupError):
-    """A name that no lesson has; the message is one sentence with the valid names."""
+    """A name that no lesson has; the message has the valid names."""
+
+    def __init__(self, name: str, advice: str) -> None:
+        super().__init__(f"There is no lesson “{name}”. {advice}")
+        self.advice = advice
+        """The message without the name."""
 
 
 def folder() -> Path:
@@ -65,13 +70,13 @@ def guide_of(name: str) -> Path:
     """The guide of a lesson. Raises UnknownLesson."""
     guide = folder() / f"{name}.toml"
     if name != Path(name).name or not guide.is_file():
-        raise UnknownLesson(_unknown(name, sorted(path.stem for path in folder().glob("*.toml"))))
+        raise UnknownLesson(name, _advice(name, sorted(path.stem for path in folder().glob("*.toml"))))
     return guide
 
 
-def _unknown(name: str, names: list[str]) -> str:
+def _advice(name: str, names: list[str]) -> str:
     import difflib
 
     close = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
-    meant = f" Did you mean {' or '.join(close)}?" if close else ""
-    return f"There is no lesson “{name}”.{meant} Lessons: {', '.join(names)}."
+    meant = f"Did you mean {' or '.join(close)}? " if close else ""
+    return f"{meant}Lessons: {', '.join(names)}."

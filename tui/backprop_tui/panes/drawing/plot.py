@@ -91,7 +91,7 @@ def _label(value: float, span: float, log: bool) -> str:
 
 
 def whole_marks(left: float, right: float, count: int) -> list[int]:
-    """At most `count` whole numbers at round distances between two ends."""
+    """About `count` whole numbers at round distances between two ends; the ends, if that leaves only one."""
     first, last = math.ceil(left), math.floor(right)
     if last <= first:
         return [first]
@@ -99,7 +99,8 @@ def whole_marks(left: float, right: float, count: int) -> list[int]:
     size = 10 ** (len(str(step)) - 1)
     step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= step)
     marks = list(range(first + (-first) % step, last + 1, step))
-    return marks if marks and marks[0] - first < step / 2 else [first, *marks]
+    marks = marks if marks and marks[0] - first < step / 2 else [first, *marks]
+    return marks if len(marks) > 1 else [first, last]
 
 
 def _line(text: str, curves: list[Curve]) -> Line:

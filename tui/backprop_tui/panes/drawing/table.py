@@ -214,7 +214,7 @@ def header_line(table: Table, columns: Columns, width: int) -> Line:
         text += " " + pad("changed", columns.change - 1)
     if columns.rate:
         text += pad("lr", columns.rate)
-    text += "".join(pad(name, columns.number) for name in table.states[: columns.states])
+    text += "".join(pad(name, columns.number - 1) + " " for name in table.states[: columns.states])
     return fitted([(text, "dim")], width)
 
 
