@@ -35,6 +35,42 @@ def asking(driver: Driver, folder: Path) -> None:
     driver.load(path)
 
 
+CAUGHT = """\
+import torch
+
+w = torch.ones(2, requires_grad=True)
+three = torch.ones(3)
+try:
+    h = torch.relu(w) @ three
+except RuntimeError:
+    h = w @ torch.ones(2)
+h.backward()
+"""
+
+
+def test_an_operation_that_raised_does_not_wear_the_explanation_of_the_one_before(
+    driver: Driver, tmp_path: Path
+) -> None:
+    path = tmp_path / "caught.py"
+    path.write_text(CAUGHT)
+    driver.load(path)
+    driver.step()
+    driver.settle()
+    assert driver.stop.last is not None and driver.stop.last["name"] == "relu"
+    assert [item.verdict for item in driver.view.explanations] == ["✓"]
+
+    driver.step()
+    driver.settle()
+    assert driver.stop.last is not None and "error" in driver.stop.last
+    assert driver.view.explanations == ()
+
+    driver.step()
+    driver.step()
+    driver.settle()
+    assert driver.stop.last is not None and driver.stop.last["name"] == "matmul"
+    assert [item.verdict for item in driver.view.explanations] == ["✓"]
+
+
 def test_a_window_into_a_tensor(driver: Driver, tmp_path: Path) -> None:
     asking(driver, tmp_path)
     driver.goto(3, 2)

@@ -324,6 +324,21 @@ def test_every_operation_of_the_lesson_is_explained_and_true(options: tuple[str,
         assert record["check"] or not record["result"], f"no rule: {record}"
 
 
+def test_an_operation_that_raised_has_no_result_to_explain(tmp_path: Path) -> None:
+    script = tmp_path / "raises.py"
+    script.write_text(
+        "import torch\nw = torch.ones(2, requires_grad=True)\n"
+        "for function in (lambda: w @ torch.ones(3), lambda: torch.nn.functional.linear(w, torch.ones(1, 3))):\n"
+        "    try:\n        function()\n    except RuntimeError:\n        pass\n"
+    )
+    records, _ = trace("--explain", "--check", str(script))
+    raised = [records[place + 1] for place, record in enumerate(records) if record.get("error")]
+    assert [(record["rule"], record["numbers"], record["check"]) for record in raised] == [
+        ("there is no result to explain: matmul raised RuntimeError", "", None),
+        ("there is no result to explain: linear raised RuntimeError", "", None),
+    ]
+
+
 def test_a_scheduler_says_why_get_lr_is_not_the_rate(tmp_path: Path) -> None:
     script = tmp_path / "steps.py"
     script.write_text(LOOP.replace("ExponentialLR(optimizer, 0.5)", "MultiStepLR(optimizer, [2, 4], 0.1)"))

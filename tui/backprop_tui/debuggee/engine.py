@@ -242,6 +242,7 @@ class Engine:
             else:
                 record = op.record or recorder.begun(op)
                 record["error"] = f"{type(error).__name__}: {error}"
+                self.witness.raised(op, error)
             if self.sink is not None:
                 self.sink(record, op.evidence)
             else:

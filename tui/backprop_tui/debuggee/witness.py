@@ -26,7 +26,7 @@ class Witness:
         self.wanted = False
         """Somebody will want to know why the numbers are what they are."""
         self.latest: dict[str, Any] | None = None
-        """Evidence of the operation that completed last; None if it has none."""
+        """Evidence of the last operation; None if it has none, or raised."""
         self._result: weakref.ref[torch.Tensor] | None = None
         """What that operation made."""
         self._accumulated: Any = WeakTensorKeyDictionary()
@@ -52,6 +52,12 @@ class Witness:
             self._after(op, op.evidence, results)
         except Exception as error:  # ours, not the script's: it must not see it
             op.evidence["trouble"] = str(error)
+
+    def raised(self, op: Op, error: BaseException) -> None:
+        """It raised: what it read explains nothing, and what completed before is not the last any more."""
+        self.forget()
+        if op.evidence is not None:
+            op.evidence = {"kind": op.kind, "name": op.name, "raised": type(error).__name__}
 
     def passes(self, op: Op, results: Any) -> None:
         """An operation completed of which nothing was taken down.

@@ -25,6 +25,8 @@ def explained(message: Mapping[str, Any] | None, index: Index | None = None) -> 
 
     if message is None:
         return ()
+    if "raised" in message:
+        return (unexplained(f"there is no result to explain: {message['name']} raised {message['raised']}"),)
     if "trouble" in message:
         return (unexplained(f"{message['name']} could not be taken down: {message['trouble']}"),)
     try:
