@@ -327,8 +327,8 @@ def test_every_operation_of_the_lesson_is_explained_and_true(options: tuple[str,
 def test_an_operation_that_raised_has_no_result_to_explain(tmp_path: Path) -> None:
     script = tmp_path / "raises.py"
     script.write_text(
-        "import torch\nw = torch.ones(2, requires_grad=True)\n"
-        "for function in (lambda: w @ torch.ones(3), lambda: torch.nn.functional.linear(w, torch.ones(1, 3))):\n"
+        "import torch\nw, three = torch.ones(2, requires_grad=True), torch.ones(1, 3)\n"
+        "for function in (lambda: w @ three[0], lambda: torch.nn.functional.linear(w, three)):\n"
         "    try:\n        function()\n    except RuntimeError:\n        pass\n"
     )
     records, _ = trace("--explain", "--check", str(script))

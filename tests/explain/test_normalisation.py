@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,51 @@ def test_gradients_for_mean_and_variance_have_no_rule() -> None:
 def test_all_of_the_modules(name: str) -> None:
     for use in module_samples(name, torch.float32, 10_000):
         assert wrong(both_ways(use), OURS) == []
+
+
+# numbers of 16 bits
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("rows", [1, 12, 300])
+def test_layer_norm_adds_up_in_the_dtype_of_its_input(rows: int, dtype: torch.dtype) -> None:
+    """Under autocast the weights are float32, but their gradients are summed in 16 bits, row by row."""
+    torch.manual_seed(3)
+    x = torch.randn(rows, 16, dtype=dtype, requires_grad=True)
+    weight, bias = (torch.randn(16, requires_grad=True) for _ in range(2))
+    found = correct(lambda: F.layer_norm(x, (16,), weight, bias), "NativeLayerNormBackward")
+    note = found["NativeLayerNormBackward"][1].note
+    assert note is not None
+    assert note.endswith(f"torch adds up Σ row by row in {str(dtype)[6:]}, and rounds after each")
+
+
+def test_a_sum_in_16_bits_that_has_stopped_growing_is_explained_as_it_is() -> None:
+    x = torch.randn(2000, 4, dtype=torch.bfloat16, requires_grad=True)
+    bias = torch.zeros(4, requires_grad=True)
+    result = F.layer_norm(x, (4,), torch.ones(4), bias)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    (node,) = differentiated(result, torch.ones_like)
+    torch.set_num_threads(threads)
+    to_bias = explain(node)[-1]
+    assert bias.grad is not None and bias.grad.tolist() == [256.0] * 4
+    assert (to_bias.verdict, to_bias.symbols) == ("✓", "Σ g")
+
+
+def test_in_float32_layer_norm_is_checked_as_strictly_as_everything() -> None:
+    torch.manual_seed(3)
+    weight, bias = (torch.randn(16, requires_grad=True) for _ in range(2))
+    (node,) = differentiated(F.layer_norm(torch.randn(12, 16, requires_grad=True), (16,), weight, bias))
+    off = [None if one is None else replace(one, values=one.values * (1 + 1e-4)) for one in node.grad_inputs]
+    assert [one.verdict for one in explain(replace(node, grad_inputs=tuple(off)))] == ["✗"] * 3
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_a_wrong_sum_in_16_bits_is_noticed(dtype: torch.dtype) -> None:
+    torch.manual_seed(3)
+    x = torch.randn(12, 16, dtype=dtype, requires_grad=True)
+    weight, bias = (torch.randn(16, requires_grad=True) for _ in range(2))
+    (node,) = differentiated(F.layer_norm(x, (16,), weight, bias))
+    for factor in (-1.0, 0.5, 2.0):
+        values = [
+            None if one is None else replace(one, values=one.values * factor) for one in node.grad_inputs
+        ]
+        assert [one.verdict for one in explain(replace(node, grad_inputs=tuple(values)))] == ["✗"] * 3

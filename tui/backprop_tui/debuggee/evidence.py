@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
 import math
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 
 from backprop_tui.debuggee import private
-from backprop_tui.debuggee.describe import dense
+from backprop_tui.debuggee.describe import dense, tensors_in
 
 LARGEST = 1_000_000
 """Tensors of more elements are not copied."""
@@ -98,12 +99,23 @@ _SCRATCH = {"MkldnnRnnLayerBackward0": "_saved_result3"}
 
 def of_call(name: str, args: Any, kwargs: Any, known: Namer = nameless) -> dict[str, Any]:
     """A call of a torch function or tensor method, before it runs. Add ``outputs`` when it has run."""
-    return {
+    message = {
         "kind": "op",
         "name": name,
         "args": [pack(item, known) for item in args],
         "kwargs": pack(dict(kwargs or {}), known),
     }
+    cast = _autocast([args, kwargs])
+    return message if cast is None else {**message, "autocast": cast}
+
+
+def _autocast(arguments: Any) -> str | None:
+    """The dtype to which autocast casts these arguments of a function, if it is on where they are."""
+    for device in {tensor.device.type for tensor in tensors_in(arguments)}:
+        with contextlib.suppress(RuntimeError):  # a device without autocast
+            if torch.is_autocast_enabled(device):
+                return str(torch.get_autocast_dtype(device))[6:]
+    return None
 
 
 def of_outputs(result: Any, known: Namer = nameless) -> list[Any]:

@@ -36,10 +36,11 @@ class Verdict:
     """The element that differs most."""
 
 
-def compare(torchs: Tensor, ours: Array, scale: Array | None = None) -> Verdict:
+def compare(torchs: Tensor, ours: Array, scale: Array | None = None, precision: str | None = None) -> Verdict:
     """Compare torch's tensor with float64 values of the same shape.
 
     ``scale``: the magnitude to which rounding is relative, where it is not the result's own.
+    ``precision``: the dtype in which torch computed, where that is coarser than the result's own.
     """
     ours = np.asarray(ours)
     if ours.shape != torchs.shape:
@@ -47,7 +48,8 @@ def compare(torchs: Tensor, ours: Array, scale: Array | None = None) -> Verdict:
     if torchs.dtype not in EPSILON:
         return _exact(torchs.values, ours)
     with np.errstate(all="ignore"):
-        return _close(torchs, _overflowed(ours, torchs.dtype), scale)
+        dtype = max(torchs.dtype, precision or torchs.dtype, key=EPSILON.__getitem__)
+        return _close(torchs.values, _overflowed(ours, torchs.dtype), scale, dtype)
 
 
 def _overflowed(values: Array, dtype: str) -> Array:
@@ -60,16 +62,16 @@ def _overflowed(values: Array, dtype: str) -> Array:
     return np.where(np.abs(numbers) < limit, numbers, beyond)
 
 
-def _close(torchs: Tensor, ours: Array, scale: Array | None) -> Verdict:
+def _close(torchs: Array, ours: Array, scale: Array | None, dtype: str) -> Verdict:
     size = np.abs(ours) if scale is None else np.maximum(np.abs(scale), np.abs(ours))
     size = np.where(np.isfinite(size), size, 0)
-    roundings = ROUNDINGS if torchs.dtype not in _OURS else LONG_SUMS
-    allowed = roundings * (EPSILON[torchs.dtype] * size + TINY[torchs.dtype])
+    roundings = ROUNDINGS if dtype not in _OURS else LONG_SUMS
+    allowed = roundings * (EPSILON[dtype] * size + TINY[dtype])
     if size.size:
         # Elements of one result are made by the same sums: a small one may be the rest of large terms.
-        allowed = allowed + EPSILON[torchs.dtype] * size.max()
-    same = (torchs.values == ours) | (np.isnan(torchs.values) & np.isnan(ours))
-    difference = np.where(same, 0, np.abs(torchs.values - ours))
+        allowed = allowed + EPSILON[dtype] * size.max()
+    same = (torchs == ours) | (np.isnan(torchs) & np.isnan(ours))
+    difference = np.where(same, 0, np.abs(torchs - ours))
     bad = ~(difference <= allowed)
     return _verdict(difference, bad)
 

@@ -64,6 +64,8 @@ class Evidence:
     """The shape that each gradient of ``grad_inputs`` has where it goes; autograd sums what is larger."""
     drawn: tuple[Tensor, ...] = ()
     """Masks of dropout inside a function, whose results do not show them, in the order of drawing."""
+    autocast: str | None = None
+    """The dtype to which autocast casts what a call reads, if it is on."""
     sequence: int = 0
     """A node's number; a later one was made later."""
     edges: tuple[Any, ...] = ()

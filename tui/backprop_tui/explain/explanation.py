@@ -144,7 +144,8 @@ def explained(rule: Rule, case: Case, index: Index | None = None) -> list[Explan
         if ours is not None and torchs is not None:
             scale = scales[number]
             size = summed_to(np.abs(ours if scale is None else scale), torchs.shape)
-            verdict = compare(torchs, summed_to(ours, torchs.shape), size)
+            precision = rule.precision(case, number)
+            verdict = compare(torchs, summed_to(ours, torchs.shape), size, precision)
             found.append(_explanation(rule, case, number, torchs, verdict, index, np.shape(ours)))
     return found or [_unknown(case.evidence)]
 

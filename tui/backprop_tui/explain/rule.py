@@ -105,6 +105,8 @@ class Rule:
     cancels. None: the size of the result."""
     random: Callable[[Case], str] | None = field(default=None)
     """For results that depend on chance: what is taken from torch's own result and only then checked."""
+    precision: Callable[[Case, int], str | None] = lambda case, number: None
+    """The dtype in which torch computes one result, if it is a coarser one than the result has."""
 
 
 def results_of(evidence: Evidence) -> tuple[Tensor | None, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from backprop_tui.explain.evidence import Array
 from backprop_tui.explain.rule import Case, Index, Rule, Sum, bracketed, element_text
+from backprop_tui.explain.rules.low_precision import added_one_by_one, dtype_of, nearer
 from backprop_tui.explain.rules.writing import largest, one_by_one, single, some, summand, wide
 
 View = tuple[tuple[int, ...], tuple[int, ...]]
@@ -152,7 +153,8 @@ class Norm:
     def backward(self, case: Case) -> Sequence[Array | None]:
         if any(one is not None for one in case.evidence.grad_outputs[1:]):
             return [None]  # a gradient for mean or variance as well: only torch's own functions return these
-        return [self._for_input(case), *self._for_weights(case, case.g, self.normal(case))]
+        exact = self._for_weights(case, case.g, self.normal(case))
+        return [self._for_input(case), *self._as_added(case, exact)]
 
     def _for_input(self, case: Case) -> Array:
         g = case.g * self.beside(case, "weight")
@@ -169,6 +171,31 @@ class Norm:
             axes = self._weight_axes(case)
             found.append(None if result is None else np.asarray(values.sum(axis=axes)).reshape(result.shape))
         return found
+
+    def _as_added(self, case: Case, exact: Sequence[Array | None]) -> Sequence[Array | None]:
+        """The gradients of weight and bias as torch adds them up: layer norm does it in the input's dtype.
+
+        aten/src/ATen/native/cpu/layer_norm_kernel.cpp, layer_norm_backward_frame: one row after another.
+        Other kernels (several threads, other devices) add up otherwise: what is nearer to torch's counts.
+        """
+        dtype = self.precision(case, 1)
+        if dtype is None:
+            return exact
+        by_row = (self._rows(case, case.g * self.normal(case)), self._rows(case, case.g))
+        found: list[Array | None] = []
+        for number, (whole, rows) in enumerate(zip(exact, by_row, strict=True), 1):
+            result = case.result(number)
+            if whole is not None and result is not None:
+                whole = nearer(result, whole, added_one_by_one(rows, dtype).reshape(result.shape))
+            found.append(whole)
+        return found
+
+    def _rows(self, case: Case, values: Array) -> Array:
+        return values.reshape(-1, math.prod(values.shape[len(self._weight_axes(case)) :]))
+
+    def precision(self, case: Case, number: int) -> str | None:
+        """A coarser dtype in which torch adds up the gradients of weight and bias."""
+        return dtype_of(case, "input") if number and not self.channels else None
 
     def _weight_axes(self, case: Case) -> tuple[int, ...]:
         """The dimensions over which one weight is used."""
@@ -227,6 +254,8 @@ class Norm:
         said = "x̂ = (input − μ)/√(σ² + ε)" + (
             "" if "eps" in case.operands else ", as the forward pass kept it"
         )
+        if dtype := self.precision(case, 1):
+            said += f"; torch adds up Σ row by row in {dtype}, and rounds after each"
         flat = int((self.moments(case)[1] == 0).sum())
         return f"{said}; {some(flat, case.g.size)} in a group of equal values" if flat else said
 
@@ -237,6 +266,7 @@ class Norm:
             element=self.node_element,
             note=self.node_note,
             scale=self.backward_scale,
+            precision=self.precision,
         )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from backprop_tui.explain.evidence import Array, Tensor
 from backprop_tui.explain.rule import Case, Index, Rule, Sum
 from backprop_tui.explain.rules import axes as ax
+from backprop_tui.explain.rules.low_precision import cast_by_autocast
 from backprop_tui.explain.rules.parts import with_out
 from backprop_tui.explain.rules.writing import largest, summand
 
@@ -224,11 +225,11 @@ def _chain(case: Case, size: bool = False) -> list[Array | None]:
 
 
 def _summed(evaluate: Callable[[Case, bool], list[Array | None]], symbols: Any, signature: str,
-            element: Any = None) -> Rule:  # fmt: skip
+            element: Any = None, **more: Any) -> Rule:  # fmt: skip
     """A rule whose rounding is relative to the same sum of magnitudes."""
     return Rule(
         symbols, lambda case: evaluate(case, False), with_out(signature), element,
-        scale=lambda case: evaluate(case, True),
+        scale=lambda case: evaluate(case, True), **more,
     )  # fmt: skip
 
 
@@ -342,7 +343,7 @@ OPS: dict[str, Rule] = {
     "linear": _summed(_linear, _linear_text, "input, weight, bias=None", _linear_element),
     "bilinear": _summed(
         _bilinear, lambda case, n: "Σ {input1}·{weight}·{input2}" + (" + {bias}" if case.has("bias") else ""),
-        "input1, input2, weight, bias=None", _bilinear_element,
+        "input1, input2, weight, bias=None", _bilinear_element, precision=cast_by_autocast,
     ),
     "inner": _summed(_inner, "{input} · {other}ᵀ", "input, other", _inner_element),
     "linalg_vecdot": _summed(_along_last, "Σ {input}·{other}", "input, other, *, dim=-1", _along_element),

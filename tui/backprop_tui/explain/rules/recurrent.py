@@ -12,6 +12,7 @@ import numpy as np
 from backprop_tui.explain.evidence import Array, Tensor
 from backprop_tui.explain.rule import Case, Index, Rule
 from backprop_tui.explain.rules.attention import mask_drawn
+from backprop_tui.explain.rules.low_precision import cast_by_autocast
 from backprop_tui.explain.rules.recurrent_steps import STEPS, Run, Step, Weights, always, given, run
 from backprop_tui.explain.rules.sized import Sized, exact, joined, stacked
 
@@ -58,6 +59,7 @@ def _cell_rule(kind: str) -> Rule:
         lambda c, number, index: _cell(c, kind).text(index, number == 1),
         lambda c: _GATES[kind],
         lambda c: [one.size for one in _cell_results(c, kind)],
+        precision=cast_by_autocast,
     )
 
 
@@ -261,6 +263,7 @@ def _layer_rule(kind: str) -> Rule:
         lambda c: _note(c, kind),
         lambda c: [one.size for one in _results(c, kind)],
         lambda c: "what dropout between layers keeps was drawn by chance; autograd has kept the mask",
+        cast_by_autocast,
     )
 
 
