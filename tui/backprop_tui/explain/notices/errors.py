@@ -8,7 +8,7 @@ from collections.abc import Callable
 from backprop_tui.explain.notices.detector import Detector, Handlers
 from backprop_tui.explain.notices.notice import Give
 from backprop_tui.explain.notices.past import Past
-from backprop_tui.explain.notices.words import called
+from backprop_tui.explain.notices.words import called, listed
 from backprop_tui.protocol import OPERATION, Record, Time
 
 _ERRORS: dict[str, tuple[str, str]] = {
@@ -23,7 +23,7 @@ _ERRORS: dict[str, tuple[str, str]] = {
     "modified by an inplace operation": ("saved-tensor-changed", "{change}"),
     "does not require grad and does not have a grad_fn": (
         "graph-cut",
-        "{what} finds no history behind {input}: something between the parameters and it cut the graph",
+        "{what} finds no history behind {input}: {cut}",
     ),
     "a leaf Variable that requires grad": (
         "update-made-a-new-tensor",
@@ -116,6 +116,7 @@ class Errors(Detector):
             "{shape}": _shape,
             "{error}": _message,
             "{change}": self._change,
+            "{cut}": self._cut,
         }
         for word, fill in words.items():
             if word in sentence:
@@ -138,6 +139,16 @@ class Errors(Detector):
                     f"{write.get('line')}) changed it in place"
                 )
         return "backward() needs a tensor as it was before an operation changed it in place"
+
+    def _cut(self, record: Record) -> str:
+        """Why nothing can be behind a loss, as far as this iteration has shown it."""
+        frozen = list(self.past.frozen or ())
+        if not frozen:
+            return "something between the parameters and it cut the graph"
+        return (
+            f"none of the parameters that were read requires a gradient ({listed(frozen)}: "
+            "requires_grad=False)"
+        )
 
 
 def _named(write: Record) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from backprop_tui.explain.notices.detector import Detector, Handlers
 from backprop_tui.explain.notices.notice import Give
 from backprop_tui.explain.notices.past import Past
-from backprop_tui.explain.notices.words import counted, left_out_names, listed
+from backprop_tui.explain.notices.words import called, counted, left_out_names, listed
 from backprop_tui.protocol import Record
 
 Key = tuple[str, tuple[int, ...]]
@@ -26,22 +26,39 @@ class Ownership(Detector):
         self._passed: Record | None = None
         """The last backward pass."""
         self._cleared: Record | None = None
-        """A zero_grad after it."""
+        """A zero_grad after it, or a gradient that was set to None by hand."""
+        self._leaves: list[str | None] = []
+        """Where the gradients of the pass that runs or ran last went: None for what no variable holds."""
+        self._running = False
 
     def handlers(self) -> Handlers:
         return {
+            "accumulate": self._accumulated,
             "backward": self._pass,
             "zero_grad": self._clear,
+            "clear": self._clear,
             "update": self._update,
             "step": self._step,
+            "error": self._failed,
         }
 
+    def _accumulated(self, record: Record) -> None:
+        if not self._running:
+            self._leaves, self._running = [], True
+        self._leaves.append(record.get("tensor"))
+
     def _pass(self, record: Record) -> None:
+        if not self._running:
+            self._leaves = []
+        self._running = False
         for item in record.get("unowned", ()):
             if item["name"] not in self._by_hand:
                 self._unowned[_key(item)] = (item, record)
         if record["name"] == "backward":
             self._passed, self._cleared = record, None
+
+    def _failed(self, record: Record) -> None:
+        self._running = False
 
     def _clear(self, record: Record) -> None:
         self._cleared = record
@@ -59,7 +76,7 @@ class Ownership(Detector):
         if self._passed is not None and self._updates:
             self._tell_skipped(record, skipped)
         elif skipped and not self._updates and (self._passed is not None or self.past.aligned):
-            self._tell_nothing(record, skipped)
+            self._tell_nothing(record)
         self._updates = 0
 
     def _tell_unowned(self, skipped: list[Any]) -> list[Any]:
@@ -98,15 +115,41 @@ class Ownership(Detector):
             )
             self.give("grad-none", record, text)
 
-    def _tell_nothing(self, record: Record, skipped: list[Any]) -> None:
+    def _tell_nothing(self, record: Record) -> None:
+        if self._passed is not None and self._cleared is None:
+            self._tell_missed(record, self._passed)
+            return
         text = f"this step of {record.get('optimizer')} changes nothing: all of its gradients are None"
         if self._cleared is not None and self._passed is not None:
-            text += (
-                f", because zero_grad() (line {self._cleared.get('line')}) came after backward() (line "
-                f"{self._passed.get('line')})"
+            line = f"(line {self._cleared.get('line')})"
+            what = (
+                f"zero_grad() {line} came"
+                if self._cleared["kind"] == "zero_grad"
+                else f"they were cleared {line}"
             )
+            text += f", because {what} after backward() (line {self._passed.get('line')})"
         elif self._passed is None and self.past.whole:
             text += ", because no backward() came before"
+        self.give("step-without-gradients", record, text)
+
+    def _tell_missed(self, record: Record, passed: Record) -> None:
+        """There was a backward pass, and nothing of it came to the parameters."""
+        if passed is self.past.cut:
+            return
+        optimizer, line = record.get("optimizer"), passed.get("line")
+        root = passed["inputs"][0] if len(passed.get("inputs", ())) == 1 else None
+        where = None
+        if root is not None and root["leaf"]:
+            where = f"{called(root, 'root')} is a leaf, and backward() reaches nothing but itself"
+        elif self._leaves and not any(self._leaves):
+            where = "all gradients of this pass go into a new tensor that no variable holds"
+        if where is not None:
+            self.give("graph-cut", passed, f"{where}: no parameter of {optimizer} gets any")
+            return
+        text = (
+            f"this step of {optimizer} changes nothing: backward() (line {line}) came to none of its "
+            "parameters, and all of their gradients are None"
+        )
         self.give("step-without-gradients", record, text)
 
 

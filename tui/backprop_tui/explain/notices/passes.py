@@ -115,18 +115,33 @@ class Passes(Detector):
     def _look_for_cut(self, found: Pass) -> None:
         root, maker = found.root, found.maker
         name = called(root, "root")
-        if root.get("leaf") and maker is not None and maker["name"] not in _UNMADE:
-            text = (
-                f"{name} came out of {maker['name']} (line {maker.get('line')}) without a history and was "
-                "then made to require a gradient, so backward() reaches nothing but itself"
-            )
-            self.give("graph-cut", found.record, text)
+        if root.get("leaf") and maker is not None:
+            self._tell_leaf(found, name, maker)
         elif self._flat is not None and self._reached == self._zeros > 0:
             text = (
                 f"{self._flat['name']} passes no gradient, and so all gradients that {name}.backward() found "
                 "are 0"
             )
+            self.past.cut = found.record
             self.give("graph-cut", found.record, text)
+
+    def _tell_leaf(self, found: Pass, name: str, maker: Record) -> None:
+        left = self.past.history
+        made = f"{maker['name']} (line {maker.get('line')})"
+        if maker["name"] not in _UNMADE:
+            text = (
+                f"{name} came out of {made} without a history and was then made to require a gradient, so "
+                "backward() reaches nothing but itself"
+            )
+        elif left is not None and left["time"] < maker["time"]:
+            text = (
+                f"{name} is a new tensor, made by {made}: backward() reaches nothing but itself, and never "
+                f"enters the graph of {left['name']} (line {left.get('line')})"
+            )
+        else:
+            return
+        self.past.cut = found.record
+        self.give("graph-cut", found.record, text)
 
     def _look_for_constant(self, found: Pass) -> None:
         maker = found.maker

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from backprop_tui.protocol import Record, TensorInfo, Time
 
@@ -34,6 +34,13 @@ class Past:
         self.writes_since_backward = 0
         """How often the script has changed something that is no parameter, perhaps a gradient, since the last
         backward pass."""
+        self.history: Record | None = None
+        """The last operation of this iteration with a result that autograd can go back from."""
+        self.frozen: dict[str, None] | None = None
+        """The parameters of modules that this iteration has read, as long as nothing that it has read
+        requires a gradient; else None."""
+        self.cut: Record | None = None
+        """The last backward pass that was told to find nothing behind its loss."""
         self._now: dict[Time, Record] = {}
         self._before: dict[Time, Record] = {}
 
@@ -46,12 +53,26 @@ class Past:
         """Forget what was made in the iteration before the last."""
         self.iteration = iteration
         self._before, self._now = self._now, {}
+        self.history, self.frozen = None, {}
 
     def made(self, record: Record) -> None:
         """An operation with results."""
+        if any(info["requires_grad"] and not info["leaf"] for info in known(record.get("outputs"))):
+            self.history = record
+        self._read(record)
         if len(self._now) >= _KEPT:
             self._before, self._now = self._now, {}
         self._now[_time(record["time"])] = record
+
+    def _read(self, record: Record) -> None:
+        if self.frozen is None:
+            return
+        inputs, module = known(record.get("inputs")), record.get("module")
+        if any(info["requires_grad"] for info in inputs):
+            self.frozen = None
+        elif module is not None:
+            names = (info.get("name") or "" for info in inputs)
+            self.frozen.update(dict.fromkeys(name for name in names if name.startswith(f"{module}.")))
 
     def wrote(self, record: Record) -> None:
         """An operation that changed a tensor in place."""
@@ -99,6 +120,11 @@ class Past:
         for record in (*self._before.values(), *self._now.values()):
             if any(info.get("source") == source for info in record.get("inputs", ())):
                 yield record
+
+
+def known(infos: Sequence[TensorInfo | None] | None) -> list[TensorInfo]:
+    """Those of a record's tensors that are described."""
+    return [info for info in infos or () if info is not None]
 
 
 def _time(time: list[int]) -> Time:

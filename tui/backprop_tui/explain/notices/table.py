@@ -72,8 +72,9 @@ TABLE: dict[str, Entry] = {
         "the graph is cut",
         (6,),
         "backward() finds nothing behind the loss, or only operations that pass no gradient",
-        "A value that went through no_grad, detach(), item(), argmax or a new tensor has no history, and "
-        "rounding has slope 0: no gradient can reach a parameter.",
+        "A value that went through no_grad, detach(), item(), argmax or a new tensor has no history, nor has "
+        "one of frozen parameters (requires_grad=False) alone, and rounding has slope 0: no gradient can "
+        "reach a parameter.",
         "The operations of the forward pass: the first one whose output requires no gradient.",
     ),
     "graph-kept": Entry(
@@ -222,8 +223,9 @@ TABLE: dict[str, Entry] = {
         "a step without gradients",
         (),
         "a step finds no gradient at all and does nothing",
-        "Gradients are None before the first backward() and after zero_grad().",
-        "The order: backward(), step(), zero_grad().",
+        "Gradients are None before the first backward(), after zero_grad(), and where no path leads from the "
+        "loss to the parameter.",
+        "The order (backward(), step(), zero_grad()), and where the gradients of backward() went.",
     ),
     "lr-zero": Entry(
         "a step with learning rate 0",
