@@ -94,6 +94,60 @@ def test_running_on_shows_the_difference_to_the_view_before():
     assert "→" not in table_text(replace(start, records=()), earlier=unobserved), "going back is no change"
 
 
+def shape_only(shape):
+    """As a large tensor of an operation that was stepped over is recorded."""
+    return {
+        "name": "w",
+        "shape": shape,
+        "dtype": "float32",
+        "values": None,
+        "requires_grad": True,
+        "leaf": True,
+    }
+
+
+def stepped_over(kind, was, now, recorded_before, key="value"):
+    """The views before and after a step over something that wrote w, large, or its gradient."""
+    record = {"kind": kind, "level": "operation", "name": "w", "tensor": "w", "parameter": "w"}
+    record |= {"before": recorded_before, "after": shape_only([20, 6]), "time": [0, 5], "depth": 0}
+    earlier = view_with(row("w", **{"value": big([20, 6], 3.0), key: was}), last=None)
+    later = replace(
+        view_with(row("w", **{"value": big([20, 6], 3.0), key: now}), last=record), records=(record,)
+    )
+    return replace(later, stop=replace(later.stop, time=(1, 9))), earlier
+
+
+def test_what_was_stepped_over_changes_from_norm_to_norm():
+    shapes = shape_only([20, 6])
+    for kind, was, now, recorded, key, text in [
+        ("update", big([20, 6], 11.3), big([20, 6], 1.57), shapes, "value", "‖11.3‖ → ‖1.57‖"),
+        ("accumulate", None, big([20, 6], 1.57), None, "grad", "None → ‖1.57‖"),
+    ]:
+        view, earlier = stepped_over(kind, was, now, recorded, key)
+        assert text in line_with(table_text(view, 120, earlier), "w ")
+
+
+def test_of_what_is_known_on_one_side_only_nothing_is_said():
+    view, _ = stepped_over("update", None, big([20, 6], 1.57), shape_only([20, 6]))
+    line = line_with(table_text(view, 120), "w ")
+    assert "→" not in line and "20×6" not in line
+    assert "*‖1.57‖" in line, "it was written all the same"
+
+
+def test_a_change_too_small_for_the_column_is_told_as_a_difference():
+    earlier = view_with(row("w", tensor([-0.31230000, 2.0])))
+    later = view_with(row("w", tensor([-0.31160000, 2.0])))
+    later = replace(later, stop=replace(later.stop, time=(2, 0)))
+    text = table_text(later, 60, earlier)
+    assert "by +0.0007" in line_with(text, "w[0]")
+    assert "by" not in line_with(text, "w[1]")
+
+    earlier, later = (
+        replace(v, parameters=(row("w", big([20, 6], n)),)) for v, n in ((earlier, 11.3), (later, 11.299))
+    )
+    assert "norm −0.001" in line_with(table_text(later, 60, earlier), "w ")
+
+
 def test_none_zero_and_a_number_are_three_words():
     weight = tensor([1.0], "a")
     rows = [row("a", weight), row("b", weight, grad=tensor([0.0])), row("c", weight, grad=tensor([1e-9]))]

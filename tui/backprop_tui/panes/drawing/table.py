@@ -111,12 +111,28 @@ def edits_of(view: View, before: View | None) -> dict[str, Edit]:
     edits = {}
     if before is not None and _went_on(view, before):
         edits = _differences(view.parameters, before.parameters)
+    rows: dict[str | None, ParameterRow] = {}
     for record in changed_by_last(view):
+        rows = rows or {row.get("name"): row for row in view.parameters}
         name = record.get("parameter") or record.get("tensor")
-        key = str(name) if record["kind"] == "update" else f"{name}.grad"
+        row = rows.get(name)
+        # What was stepped over is recorded without the norms of large tensors; the table has them.
+        if record["kind"] == "update":
+            key, after = str(name), record.get("after") if row is None else row["value"]
+        else:
+            key, after = f"{name}.grad", record.get("after") if row is None else row.get("grad")
         first = edits.get(key)
-        edits[key] = Edit(first.before if first else record.get("before"), record.get("after"))
-    return {name: edit for name, edit in edits.items() if edit.before != edit.after}
+        edits[key] = Edit(first.before if first else record.get("before"), after)
+    return {name: edit for name, edit in edits.items() if not _alike(edit.before, edit.after)}
+
+
+def _alike(one: TensorInfo | None, other: TensorInfo | None) -> bool:
+    """Whether what is known of the numbers of two tensors is the same."""
+    if one is None or other is None:
+        return one is other
+    return all(
+        one.get(key) == other.get(key) for key in ("shape", "values", "norm", "min", "max", "nonfinite")
+    )
 
 
 def _went_on(view: View, before: View) -> bool:
@@ -317,14 +333,46 @@ def _state(parameter: ParameterRow, row: TableRow, name: str, width: int) -> str
 def change_text(table: Table, row: TableRow, width: int) -> str:
     """``0.11 → 0.124``, ``None → −0.28``: the value if it changed, else the gradient; else nothing."""
     name = str(table.parameters[row.at].get("name"))
-    for key in (name, f"{name}.grad"):
-        edit = table.edits.get(key)
-        if edit is not None:
-            half = (width - 3) // 2
-            before, after = (_side(side, row, half) for side in (edit.before, edit.after))
-            if before != after:
-                return f"{before} → {after}"
-    return ""
+    edits = (table.edits.get(key) for key in (name, f"{name}.grad"))
+    return next((text for edit in edits if edit is not None and (text := _from_to(edit, row, width))), "")
+
+
+def _from_to(edit: Edit, row: TableRow, width: int) -> str:
+    """Both sides; by how much, where they look the same; nothing where one of them is not known."""
+    half = (width - 3) // 2
+    sides = (edit.before, edit.after)
+    if any(_unread(info) for info in sides) and not any(info is None for info in sides):
+        return ""
+    before, after = (_side(info, row, half) for info in sides)
+    if before != after:
+        return f"{before} → {after}"
+    change = _difference(edit, row)
+    return (
+        "" if not change else f"{'norm' if row.element is None else 'by'} {_signed(change, edit, width - 5)}"
+    )
+
+
+def _unread(info: TensorInfo | None) -> bool:
+    """Nothing but the shape is known."""
+    return info is not None and info.get("values") is None and info.get("norm") is None
+
+
+def _difference(edit: Edit, row: TableRow) -> float:
+    """By how much the element, or else the norm, has grown; 0 where that cannot be told."""
+    if row.element is None:
+        one, other = norm_of(edit.before), norm_of(edit.after)
+        return 0.0 if one is None or other is None else other - one
+    numbers = [flat(info["values"])[row.element] for info in (edit.before, edit.after) if info is not None]
+    if len(numbers) < 2 or not all(isinstance(number, (int, float)) for number in numbers):
+        return 0.0
+    return float(numbers[1] - numbers[0])
+
+
+def _signed(change: float, edit: Edit, width: int) -> str:
+    dtype = "float32" if edit.after is None else edit.after.get("dtype", "")
+    text = significant(change, "float64" if dtype == "float64" else "float32", 3)
+    text = text if text.startswith(MINUS) else f"+{text}"
+    return text if len(text) <= width else fit(change, dtype, width)
 
 
 def _side(info: TensorInfo | None, row: TableRow, width: int) -> str:
