@@ -23,6 +23,10 @@ NAMES = ["net.weight", "x", "layers[0].bias"]
         ("= -2**3 + pi", {"index": [0, 1], "to": math.pi - 8}),
         ("-inf", {"index": [0, 1], "to": "-inf"}),
         ("nan", {"index": [0, 1], "to": "nan"}),
+        ("1+2j", {"index": [0, 1], "to": "1+2j"}),
+        ("= -1j*2", {"index": [0, 1], "to": "-2j"}),
+        ("fill 3-1j", {"fill": "3-1j"}),
+        ("[1j, 2]", {"load": ["1j", 2.0]}),
         ("fill 0", {"fill": 0.0}),
         ("*0.5", {"scale": 0.5}),
         ("* -1/4", {"scale": -0.25}),
@@ -90,3 +94,8 @@ def test_what_cannot_be_read_is_told(typed: str, why: str) -> None:
 def test_without_a_choice_a_name_is_asked_for() -> None:
     with pytest.raises(Refused, match=r"choose a number .* or type a name"):
         read_edit("0.5", None, NAMES)
+
+
+def test_a_hyperparameter_is_real() -> None:
+    with pytest.raises(Refused, match="a hyperparameter is a real number, not 2j"):
+        read_edit("lr = 2j", HERE, NAMES)

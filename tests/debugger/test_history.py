@@ -298,6 +298,7 @@ def test_several_elements_may_be_set() -> None:
         ("backward_gradient", "loss", "backward(gradient=loss)"),
         ("set", "w[0,1]=0.5", "w[0,1] = 0.5"),
         ("set", "w.grad[0]=0", "w.grad[0] = 0.0"),
+        ("set", "w[0]=1 - 2j", "w[0] = 1-2j"),
         ("set", "bias=2", "bias = 2.0"),
     ],
 )

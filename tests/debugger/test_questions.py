@@ -209,3 +209,43 @@ def test_parameters_keep_their_names_when_the_function_that_held_them_has_return
         driver.step()
     assert driver.status == "finished"
     assert {row["name"] for row in driver.view.parameters} == names
+
+
+COMPLEX = """\
+import torch
+
+w = torch.tensor([0.5 - 2j, 1 + 0.25j], requires_grad=True)
+r = torch.tensor([1.0], requires_grad=True)
+for i in range(3):
+    loss = w.abs().sum() + r.sum()
+    loss.backward()
+"""
+
+
+def test_an_element_of_a_complex_tensor_is_set_as_one_number(driver: Driver, tmp_path: Path) -> None:
+    path = tmp_path / "complex.py"
+    path.write_text(COMPLEX)
+    driver.load(path)
+    assert driver.values("w") == [[0.5, -2.0], [1.0, 0.25]]
+    driver.change("set", {"name": "w", "attr": "value", "index": [1], "to": "0.1-3j"})
+    assert driver.view.changes[-1].chip == "w[1] = 0.1-3j"
+    assert driver.values("w")[0] == [0.5, -2.0]
+    assert driver.values("w")[1] == pytest.approx([0.1, -3.0])
+    driver.change("set", {"name": "w", "attr": "value", "index": [0], "to": 5.0})
+    assert driver.values("w")[0] == [5.0, 0.0]
+    driver.change("set", {"name": "w", "attr": "value", "scale": "1j"})
+    assert driver.values("w")[0] == [0.0, 5.0]
+    window = driver.wait(driver.session.window("w", "value", (0, 1), (0, 1)))
+    assert window.values == [[[0.0, 5.0]]] and window.dtype == "complex64"
+    with pytest.raises(Refused, match="A tensor of float32 takes real numbers, not 1j"):
+        driver.change("set", {"name": "r", "attr": "value", "index": [0], "to": "1j"})
+
+
+def test_finite_differences_of_complex_numbers_are_refused_in_a_sentence(
+    driver: Driver, tmp_path: Path
+) -> None:
+    path = tmp_path / "complex.py"
+    path.write_text(COMPLEX)
+    driver.load(path)
+    with pytest.raises(Refused, match="w holds complex numbers: only real ones can be verified"):
+        driver.wait(driver.session.difference("w", (0,)))

@@ -30,3 +30,10 @@ def test_numbers_without_digits_and_whole_numbers():
 )
 def test_where_an_element_is_in_the_matrix(shape, index, place):
     assert place_in_matrix(shape, index) == place
+
+
+def test_a_complex_number_is_two():
+    lines = exact_lines("z", [0.5, -2.0], "complex64")
+    assert lines[0] == "z = 0.5−2j"
+    assert "real part of z = 0.5" in lines and "imaginary part of z = −2" in lines
+    assert sum(line.startswith("exactly") for line in lines) == 2

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from backprop_tui.explain.numbers import (
     FORMATS,
+    elements,
     fit,
     gradient_word,
     norm_of,
@@ -153,3 +154,17 @@ def test_as_torch_prints():
     assert torch_style([[0.11, 0.21], [0.12, 0.08]], "float32") == "[[0.1100, 0.2100], [0.1200, 0.0800]]"
     assert torch_style([2.0, 3.0], "float32") == "[2., 3.]"
     assert torch_style([1e-5, 2.0], "float32") == "[1.0000e-05, 2.0000e+00]"
+
+
+@pytest.mark.parametrize(
+    ("width", "text"), [(20, "0.4018747−0.7669j"), (12, "0.402−0.767j"), (8, "0.4−0.8j"), (7, "#######")]
+)
+def test_a_complex_number_loses_digits_in_both_parts(width, text):
+    assert fit([0.4018747, -0.7669], "complex64", width) == text
+    assert fit(0.4018747 - 0.7669j, "complex64", width) == text
+
+
+def test_elements_of_a_complex_tensor_are_complex_numbers():
+    info = {"shape": [1, 2], "dtype": "complex64", "values": [[[1.0, -2.0], [0.5, "inf"]]]}
+    assert elements(info) == [1 - 2j, complex(0.5, math.inf)]
+    assert norm_of({**info, "values": [[[3.0, 4.0], [0.0, 12.0]]]}) == 13

@@ -312,3 +312,40 @@ def test_the_number_that_a_guide_points_at_glows_and_has_a_glyph_beside_it():
 def test_without_an_index_all_of_a_tensor_glows():
     view = replace(before(NAMES[0], 2), pointer=Choice(NAMES[1]))
     assert [text for _, text in glowing(view)] == ["0.14", "0.15"]
+
+
+def complex_tensor(*numbers):
+    """Numbers as they are sent: pairs."""
+    pairs = [[number.real, number.imag] for number in numbers]
+    return {**tensor([0.0] * len(numbers)), "dtype": "complex64", "values": pairs}
+
+
+@pytest.mark.parametrize("width", [34, 56, 100])
+def test_an_element_of_a_complex_tensor_is_one_complex_number(width):
+    grad = complex_tensor(1 + 2j, -1e-9 - 0.5j)
+    text = table_text(
+        view_with(row("w", complex_tensor(0.4019 - 0.7669j, -0.989 + 0.2852j), grad=grad)), width
+    )
+    assert len(text.splitlines()) == 3
+    first, second = (line_with(text, name).split()[1:3] for name in ("w[0]", "w[1]"))
+    if width > 50:
+        assert first == ["0.402−0.767j" if width > 70 else "0.4−0.77j", "1+2j"]
+        assert second == ["−0.99+0.29j", "−1e−9−0.5j"]
+    else:
+        assert [complex(word.replace("−", "-")) for word in (first[0], second[0])] == [0.4 - 0.8j, -1 + 0.3j]
+
+
+def test_a_complex_number_that_changed_shows_what_it_is():
+    earlier = view_with(row("w", complex_tensor(1 + 2j, 3 - 1j)))
+    later = view_with(row("w", complex_tensor(1 + 2j, 5 - 1j)))
+    later = replace(later, stop=replace(later.stop, time=(2, 0)))
+    text = table_text(later, 100, earlier)
+    assert "→ 5−1j" in line_with(text, "w[1]")
+    assert "→" not in line_with(text, "w[0]")
+
+
+def test_a_grid_of_complex_numbers_has_one_in_a_cell():
+    opened = Grid("w", (1, 2), "complex64", ("value",))
+    opened.take("value", (0, 1), (0, 2), [[[0.4018747, -0.7669], [-0.989, 0.2852]]], "complex64")
+    assert plain_text([opened.line(0, 80)]).split() == ["0", "0.4018747−0.7669j", "−0.989+0.2852j"]
+    assert plain_text([opened.columns_line(80)]).split() == ["0", "1"]

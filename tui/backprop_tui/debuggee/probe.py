@@ -59,6 +59,8 @@ class Probe:
     def nudge(self, message: Message) -> Message:
         """Add to one element; answers its value before and after, as the dtype holds them."""
         tensor = self._tensor(message)
+        if tensor.is_complex():
+            raise LookupError(f"{message['name']} holds complex numbers: only real ones can be verified")
         before = tensor.detach()[tuple(message["index"])].item()
         after = set_value(tensor, message["index"], before + message["by"])
         return {"before": plain(before), "after": plain(after), "dtype": str(tensor.dtype)[6:]}

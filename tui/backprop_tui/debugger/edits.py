@@ -22,7 +22,7 @@ _OTHERS = "NAME = 1/3, NAME[0,1] = 0.5, NAME.grad fill 0, NAME *0.5, lr = 0.1"
 Edit = tuple[str, Any]
 """(kind, value) of a change, as the session makes it."""
 
-_OPERATORS: dict[type[ast.AST], Callable[..., float]] = {
+_OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -85,20 +85,22 @@ def _of_tensor(place: Choice, text: str) -> dict[str, Any]:
         return {**where, "load": value}
     if place.index is None:
         raise Refused(f"{place.name} is a whole tensor: fill {text.removeprefix('=').strip()} sets all of it")
-    return {**where, "index": list(place.index), "to": plain(value)}
+    return {**where, "index": list(place.index), "to": _sent(value)}
 
 
 def _single(text: str) -> Any:
     value = _numbers(text)
     if isinstance(value, list):
         raise Refused(f"one number is needed, not {text.strip()}")
-    return plain(value)
+    return _sent(value)
 
 
 def _whole_number(value: Any) -> Any:
     """A hyperparameter as the script would write it: 5 rather than 5.0."""
     if isinstance(value, list):
         return tuple(_whole_number(item) for item in value)
+    if not isinstance(value, float):
+        raise Refused(f"a hyperparameter is a real number, not {value}")
     return int(value) if math.isfinite(value) and value == int(value) and abs(value) < 1e15 else value
 
 
@@ -118,23 +120,34 @@ def _value(node: ast.AST) -> Any:
         return [_listed(_value(item)) for item in node.elts]
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         return float(node.value)
+    if isinstance(node, ast.Constant) and isinstance(node.value, complex):
+        return node.value
     if isinstance(node, ast.Name):
         return _CONSTANTS[node.id]
     if isinstance(node, ast.BinOp):
-        return _plain_number(_OPERATORS[type(node.op)](_value(node.left), _value(node.right)))
+        left, right = _value(node.left), _value(node.right)
+        return _plain_number(_OPERATORS[type(node.op)](left, right), left, right)
     if isinstance(node, ast.UnaryOp):
-        return _plain_number(_OPERATORS[type(node.op)](_value(node.operand)))
+        operand = _value(node.operand)
+        return _plain_number(_OPERATORS[type(node.op)](operand), operand)
     raise ValueError(ast.dump(node))
 
 
-def _plain_number(value: Any) -> float:
-    if not isinstance(value, float):
+def _plain_number(value: Any, *operands: Any) -> float | complex:
+    """What was computed; of real numbers, only real ones."""
+    wanted = (float, complex) if any(isinstance(one, complex) for one in operands) else float
+    if not isinstance(value, wanted):
         raise TypeError(value)
     return value
 
 
 def _listed(value: Any) -> Any:
-    return value if isinstance(value, list) else plain(value)
+    return value if isinstance(value, list) else _sent(value)
+
+
+def _sent(value: float | complex) -> Any:
+    """A number as a message has it: a complex one as a word, as what is not finite is."""
+    return str(value).strip("()") if isinstance(value, complex) else plain(value)
 
 
 def shape_of(values: Sequence[Any]) -> tuple[int, ...] | None:

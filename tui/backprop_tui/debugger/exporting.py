@@ -11,7 +11,7 @@ from typing import Any
 
 from backprop_tui.debugger.view import View
 from backprop_tui.debugger.written import written
-from backprop_tui.explain.numbers import flat, shortest
+from backprop_tui.explain.numbers import elements, shortest
 from backprop_tui.protocol import VERSION, ParameterRow, Record, TensorInfo
 
 
@@ -42,10 +42,10 @@ def _elements(row: ParameterRow) -> Iterator[tuple[Any, ...]]:
     if value.get("values") is None:
         yield name, "norm", _summary(value), "" if grad is None else _summary(grad)
         return
-    values = [_text(number, value) for number in flat(value["values"])]
+    values = [_text(number, value) for number in elements(value)]
     grads = [""] * len(values)
     if grad is not None and grad.get("values") is not None:
-        grads = [_text(number, grad) for number in flat(grad["values"])]
+        grads = [_text(number, grad) for number in elements(grad)]
     places = product(*(range(size) for size in value.get("shape", [])))
     for place, number, gradient in zip(places, values, grads, strict=True):
         yield name, " ".join(map(str, place)), number, gradient

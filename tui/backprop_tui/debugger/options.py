@@ -152,13 +152,14 @@ def _set(text: str) -> dict[str, Any]:
     if match is None:
         raise wrong
     try:
-        to = float(match["to"])
+        word = match["to"].replace(" ", "")
+        to = plain(float(word)) if "j" not in word else f"{complex(word)}".strip("()")
         index = [int(part) for part in (match["index"] or "").split(",") if part.strip()]
     except ValueError:
         raise wrong from None
     name = match["name"].strip()
     attr = "grad" if name.endswith(".grad") else "value"
-    return {"name": name.removesuffix(".grad"), "attr": attr, "index": index, "to": plain(to)}
+    return {"name": name.removesuffix(".grad"), "attr": attr, "index": index, "to": to}
 
 
 PARSERS: dict[str, Callable[[str], Any]] = {

@@ -176,11 +176,33 @@ def _shorter(sign: str, digits: str, power: int, count: int) -> tuple[str, ...]:
 
 def fit(value: Any, dtype: str, width: int) -> str:
     """`value` in at most `width` columns, rounded if it must be; ``###`` if no honest form fits."""
-    return _fit_text(shortest(value, dtype), width)
+    text = shortest(value, dtype)
+    parts = _parts(value, dtype) if len(text) > width else None
+    if parts is None:
+        return _fit_text(text, width)
+    shorter = (_complex_text(*parts, COMPLEX.get(dtype, "float64"), digits) for digits in range(8, 0, -1))
+    return next((text for text in shorter if len(text) <= width), "#" * width)
+
+
+def _parts(value: Any, dtype: str) -> tuple[float, float] | None:
+    """The real and the imaginary part of a complex number; None of any other."""
+    if isinstance(value, complex):
+        return value.real, value.imag
+    if dtype in COMPLEX and isinstance(value, (list, tuple)) and len(value) == 2:
+        return float(value[0]), float(value[1])
+    return None
+
+
+def _complex_text(real: float, imaginary: float, dtype: str, digits: int) -> str:
+    second = significant(imaginary, dtype, digits)
+    return f"{significant(real, dtype, digits)}{'' if second.startswith(MINUS) else '+'}{second}j"
 
 
 def significant(value: Any, dtype: str, digits: int) -> str:
     """`value` rounded to so many significant digits, for labels that need not be exact."""
+    parts = _parts(value, dtype)
+    if parts is not None:
+        return _complex_text(*parts, COMPLEX.get(dtype, "float64"), digits)
     text = shortest(value, dtype)
     if not isinstance(value, float) or isinstance(value, Hidden) or not math.isfinite(value) or value == 0:
         return display(text)
@@ -216,9 +238,24 @@ def flat(values: Any) -> list[Any]:
     return [number for row in values for number in flat(row)]
 
 
-def _nested(values: Any, dtype: str, digits: int | None) -> str:
+def elements(info: TensorInfo) -> list[Any]:
+    """The elements of a tensor whose values are known, in order; of a complex one complex numbers."""
+    numbers = flat(info["values"])
+    if info.get("dtype", "") not in COMPLEX:
+        return numbers
+    pairs = zip(numbers[::2], numbers[1::2], strict=True)
+    return [complex(float(real), float(imaginary)) for real, imaginary in pairs]
+
+
+def real_values(info: TensorInfo | None) -> Any:
+    """The values as far as a picture can show them: complex numbers have no place on a line."""
+    return None if info is None or info.get("dtype", "") in COMPLEX else info.get("values")
+
+
+def nested_text(values: Any, dtype: str, digits: int | None) -> str:
+    """Nested lists in brackets, with all digits or rounded to so many."""
     if isinstance(values, list) and not (dtype in COMPLEX and _is_complex_pair(values)):
-        return "[" + " ".join(_nested(item, dtype, digits) for item in values) + "]"
+        return "[" + " ".join(nested_text(item, dtype, digits) for item in values) + "]"
     return display(shortest(values, dtype)) if digits is None else significant(values, dtype, digits)
 
 
@@ -231,7 +268,7 @@ def whole_values(info: TensorInfo, limit: int) -> str | None:
     values, dtype = info.get("values"), info.get("dtype", "")
     if values is None or count(info.get("shape", [])) * 2 > limit + 1:
         return None
-    texts = (_nested(values, dtype, digits) for digits in (None, 4))
+    texts = (nested_text(values, dtype, digits) for digits in (None, 4))
     return next((text for text in texts if len(text) <= limit), None)
 
 
@@ -265,7 +302,7 @@ def norm_of(info: TensorInfo | None) -> float | None:
     if info.get("norm") is not None:
         return float(info["norm"])
     values = info.get("values")
-    if values is None or info.get("dtype", "").startswith(("complex", "bool")):
+    if values is None or info.get("dtype", "") == "bool":
         return None
     return math.sqrt(sum(float(number) ** 2 for number in flat(values)))
 

@@ -239,7 +239,7 @@ Every parameter: its value, its gradient, what the last operation changed and wh
             return
         y = offset.y + self.scroll_offset.y
         if self._grid is not None:
-            column = self._grid.left + max(0, offset.x - self._grid.label) // grids.CELL
+            column = self._grid.left + max(0, offset.x - self._grid.label) // self._grid.cell
             if offset.y >= grids.HEADER:
                 self.action_move(y - grids.HEADER - self._grid.row, column - self._grid.column)
         elif 0 <= y - 1 < len(self._table.rows) and offset.y > 0:

@@ -37,7 +37,11 @@ def set_value(tensor: torch.Tensor, index: Sequence[int], to: Any, name: str = "
 
 def shortest(value: Any, dtype: torch.dtype) -> Any:
     """The number with the fewest digits that a dtype rounds to this value: 1.2 for float32's
-    1.2000000476837158. What is no finite float is left as it is."""
+    1.2000000476837158, and of a complex number both parts. What is no finite float is left as it is."""
+    if isinstance(value, complex):
+        parts = (f"{shortest(part, dtype.to_real())}".removesuffix(".0") for part in (value.real, value.imag))
+        real, imaginary = parts
+        return f"{real}{'' if imaginary.startswith('-') else '+'}{imaginary}j"
     if not isinstance(value, float) or not math.isfinite(value):
         return value
     numbers = (float(f"{value:.{digits}g}") for digits in range(1, 18))
@@ -62,9 +66,7 @@ def _fill(tensor: torch.Tensor, to: Any) -> str:
 
 
 def _scale(tensor: torch.Tensor, to: Any) -> str:
-    if not (tensor.is_floating_point() or tensor.is_complex()):
-        _value(tensor, to)
-    tensor.mul_(number(to))
+    tensor.mul_(_value(tensor, to))
     return f"*{to}"
 
 
@@ -119,16 +121,21 @@ def _brackets(index: list[int]) -> str:
 
 def _value(tensor: torch.Tensor, to: Any) -> Any:
     """The number as the tensor's dtype can take it."""
+    dtype = str(tensor.dtype).removeprefix("torch.")
     try:
-        value = number(to)
+        value = complex(to)
     except (TypeError, ValueError):
         raise ChangeError(f"A value must be a number, not {to!r}.") from None
-    dtype = str(tensor.dtype).removeprefix("torch.")
+    if tensor.is_complex():
+        return value
+    if isinstance(to, complex) or "j" in str(to):
+        raise ChangeError(f"A tensor of {dtype} takes real numbers, not {to}.")
+    value = number(to)
     if tensor.dtype == torch.bool:
         if value not in (0, 1):
             raise ChangeError(f"A tensor of bool takes 0 or 1, not {to!r}.")
         return bool(value)
-    if tensor.is_floating_point() or tensor.is_complex():
+    if tensor.is_floating_point():
         return value
     limits = torch.iinfo(tensor.dtype)
     if not value.is_integer() or not limits.min <= value <= limits.max:

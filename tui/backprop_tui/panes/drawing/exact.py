@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from backprop_tui.explain.numbers import FORMATS, MINUS, shortest
+from backprop_tui.explain.numbers import COMPLEX, FORMATS, MINUS, display, shortest
 from backprop_tui.protocol import number
 
 _DOUBLE = (53, -1021)
@@ -15,6 +15,8 @@ _DOUBLE = (53, -1021)
 
 def exact_lines(what: str, value: Any, dtype: str) -> list[str]:
     """The shortest digits that name a number, the number itself, and its distance from the next one."""
+    if dtype in COMPLEX:
+        return _complex_lines(what, value, dtype)
     if dtype != "float64" and dtype not in FORMATS:
         return [f"{what} = {value}", "", f"{dtype}: every digit is there."]
     exactly = number(value)
@@ -32,6 +34,14 @@ def exact_lines(what: str, value: Any, dtype: str) -> list[str]:
         "The short form has the fewest digits that give this number back when they are read as"
         f" {dtype}; a number between two of its kind cannot be held.",
     ]
+
+
+def _complex_lines(what: str, value: Any, dtype: str) -> list[str]:
+    """A complex number, then its two parts."""
+    lines = [f"{what} = {display(shortest(value, dtype))}"]
+    for part, one in zip(("real part", "imaginary part"), value, strict=True):
+        lines += ["", *exact_lines(f"{part} of {what}", one, COMPLEX[dtype])]
+    return lines
 
 
 def spacing(value: float, dtype: str) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from backprop_tui.explain.numbers import fit
+from backprop_tui.explain.numbers import COMPLEX, fit
 from backprop_tui.panes.drawing.canvas import Line, cut_left, fitted, pad_left
 
-CELL = 10
+CELL, CELL_COMPLEX = 10, 20
 TILE_ROWS, TILE_COLUMNS = 32, 16
 HEADER = 2
 """Rows above the numbers: what is shown, and the numbers of the columns."""
@@ -45,13 +45,18 @@ class Grid:
     """Tiles from before the last stop: shown dimmed until they are read again."""
 
     @property
+    def cell(self) -> int:
+        """Cells of one number."""
+        return CELL_COMPLEX if self.dtype in COMPLEX else CELL
+
+    @property
     def label(self) -> int:
         """Cells of the row numbers."""
         return len(str(self.shape[0] - 1)) + 1
 
     def across(self, width: int) -> int:
         """Columns that fit."""
-        return max(1, (width - self.label) // CELL)
+        return max(1, (width - self.label) // self.cell)
 
     def move(self, down: int, right: int, width: int) -> None:
         """Move the cursor, and the window along with it."""
@@ -123,7 +128,7 @@ class Grid:
     def columns_line(self, width: int) -> Line:
         """Numbers of the columns."""
         last = min(self.shape[1], self.left + self.across(width))
-        text = "".join(pad_left(str(column), CELL) for column in range(self.left, last))
+        text = "".join(pad_left(str(column), self.cell) for column in range(self.left, last))
         return [(" " * self.label, ""), (text, "dim")]
 
     def line(self, row: int, width: int) -> Line:
@@ -133,9 +138,9 @@ class Grid:
         line: Line = [(pad_left(str(row), self.label), "dim")]
         for column in range(self.left, min(self.shape[1], self.left + self.across(width))):
             number, old = self.number(row, column)
-            text = "···" if number is None else fit(number, self.dtype, CELL - 2)
+            text = "···" if number is None else fit(number, self.dtype, self.cell - 2)
             chosen = (row, column) == (self.row, self.column)
-            room = CELL - 1 if chosen else CELL
+            room = self.cell - 1 if chosen else self.cell
             if chosen:
                 line.append((" ", ""))
             style = "dim" if old or number is None else ""

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from backprop_tui.explain.numbers import flat, significant
+from backprop_tui.explain.numbers import flat, real_values, significant
 from backprop_tui.panes.drawing.canvas import Line, cut, fitted, pad_left
 from backprop_tui.protocol import TensorInfo
 
@@ -28,7 +28,7 @@ class Patch:
 
 def patch_of(info: TensorInfo) -> Patch | None:
     """The whole of a small tensor; None if its values are not known."""
-    values, shape = info.get("values"), info.get("shape", [])
+    values, shape = real_values(info), info.get("shape", [])
     if values is None:
         return None
     across = shape[-1] if shape else 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backprop_tui.debugger.view import View
-from backprop_tui.explain.numbers import count, flat
+from backprop_tui.explain.numbers import count, flat, real_values
 from backprop_tui.panes.drawing.observed import Observed, observe_iteration, same_tensor, time_of
 from backprop_tui.protocol import ParameterRow, Record, TensorInfo, Time
 
@@ -61,9 +61,10 @@ class Quantity:
 
 
 def _element(info: TensorInfo | None, size: int, neuron: int, example: int) -> Any:
-    if info is None or info.get("values") is None:
+    known = real_values(info)
+    if known is None:
         return None
-    values = flat(info["values"])
+    values = flat(known)
     index = example * size + neuron
     return values[index] if index < len(values) else None
 
@@ -209,14 +210,14 @@ def _take_parameters(chain: Chain, rows: dict[str | None, ParameterRow]) -> None
             layer.matrix = _matrix(row["value"], layer.transposed) or layer.matrix
             layer.matrix_grad = _matrix(row.get("grad"), layer.transposed)
         bias = rows.get(layer.bias) if layer.bias else None
-        if bias is not None and bias["value"].get("values") is not None:
+        if bias is not None and real_values(bias["value"]) is not None:
             layer.biases = flat(bias["value"]["values"])
 
 
 def _matrix(info: TensorInfo | None, transposed: bool) -> Matrix | None:
-    if info is None or info.get("values") is None:
+    values = real_values(info)
+    if info is None or values is None:
         return None
-    values = info["values"]
     rows = values if len(info.get("shape", [])) == 2 else [flat(values)]
     if transposed and len(info.get("shape", [])) == 1:
         return rows
@@ -317,7 +318,7 @@ class _Reader:
                 weight.get("dtype", "float32"),
                 pre,
                 turned,
-                biases=flat(bias["values"]) if bias and bias.get("values") is not None else None,
+                biases=flat(bias["values"]) if bias and real_values(bias) is not None else None,
             )
         )
         self.current, self.tail, self.chain.loss = pre, None, None
@@ -363,7 +364,7 @@ class _Reader:
         if not others or layer.post or layer.bias or not same_shape:
             return False
         layer.bias = others[0].get("name")
-        layer.biases = flat(others[0]["values"]) if others[0].get("values") is not None else None
+        layer.biases = flat(others[0]["values"]) if real_values(others[0]) is not None else None
         times = layer.pre.times
         layer.pre = self._made(layer.title, record)
         layer.pre.times |= times
@@ -430,5 +431,5 @@ def _is_loss(record: Record) -> bool:
 
 
 def _scalar(info: TensorInfo) -> Any:
-    values = info.get("values")
+    values = real_values(info)
     return flat(values)[0] if values is not None and count(info.get("shape", [])) == 1 else None

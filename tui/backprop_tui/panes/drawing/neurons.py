@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from rich.cells import cell_len
 
-from backprop_tui.explain.numbers import display, flat, shape_text, significant
+from backprop_tui.explain.numbers import display, elements, shape_text, significant
 from backprop_tui.panes.drawing.canvas import Canvas, Line, cut, fitted
 from backprop_tui.panes.drawing.labels import Edge, Label, Way, place_labels
 from backprop_tui.panes.drawing.layers import Chain, Layer, Quantity
@@ -220,7 +220,7 @@ class _Picture:
         target = self.chain.loss.target if self.chain.loss else None
         if target is None or target.get("values") is None:
             return shape_text(target.get("shape", [])) if target else "·"
-        numbers = flat(target["values"])
+        numbers = elements(target)
         per = max(1, len(numbers) // self.chain.start.examples)
         mine = numbers[self.example * per : self.example * per + per]
         return " ".join(significant(n, target.get("dtype", "float32"), 3) for n in mine[:4])

@@ -7,7 +7,9 @@ from typing import Any
 from backprop_tui.explain.numbers import (
     count,
     display,
+    elements,
     gradient_word,
+    nested_text,
     norm_of,
     shape_text,
     short_values,
@@ -99,7 +101,7 @@ def brief(info: TensorInfo, limit: int) -> str:
     inside = info.get("values")
     if inside is not None and count(info.get("shape", [])) * 2 <= limit + 1:
         one = values_of_one(info)
-        text = _rounded(inside if one is None else one, info.get("dtype", ""))
+        text = nested_text(inside if one is None else one, info.get("dtype", ""), 4)
         if len(text) <= limit or one is not None:
             return text
     shape, norm = shape_words(info.get("shape", [])), norm_of(info)
@@ -109,18 +111,10 @@ def brief(info: TensorInfo, limit: int) -> str:
     return with_norm if with_norm and len(with_norm) <= limit else shape
 
 
-def _rounded(inside: Any, dtype: str) -> str:
-    if isinstance(inside, list):
-        return "[" + " ".join(_rounded(item, dtype) for item in inside) + "]"
-    return significant(inside, dtype, 4)
-
-
 def values_of_one(info: TensorInfo) -> Any:
     """The only number of a tensor with one element; None if it has another number of them."""
-    inside = info.get("values")
-    while isinstance(inside, list) and len(inside) == 1:
-        inside = inside[0]
-    return None if isinstance(inside, list) else inside
+    known = info.get("values") is not None and count(info.get("shape", [])) == 1
+    return elements(info)[0] if known else None
 
 
 def result(record: Record, limit: int) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 
 from backprop_tui.debugger.view import Choice, View
 from backprop_tui.explain.numbers import (
+    COMPLEX,
     MINUS,
     count,
+    elements,
     fit,
-    flat,
     gradient_word,
     norm_of,
     shape_text,
@@ -27,6 +28,8 @@ SMALL = 9
 MOST_ELEMENT_ROWS = 400
 
 NAME_LEAST = 13
+_IMAGINARY = (2, 4)
+"""Further cells of a number where some are complex, in a narrow and in a wide table."""
 GLYPH = {"read": ">", "wrote": "*", "used": "=", "": " "}
 
 
@@ -63,6 +66,8 @@ class Table:
     """What all names begin with."""
     pointer: Choice | None = None
     """The number that a guide points at."""
+    complex: bool = False
+    """Some row is one complex number, which takes more cells."""
     optimized: bool = False
     """Some optimizer holds some parameter, so being in none means something."""
 
@@ -90,6 +95,7 @@ def table_of(view: View, before: View | None) -> Table:
         tuple(states),
         common_prefix(view.parameters),
         view.pointer,
+        any(row["value"].get("dtype") in COMPLEX for row in view.parameters),
         any(row.get("optimizer") is not None for row in view.parameters),
     )
 
@@ -113,14 +119,13 @@ def edits_of(view: View, before: View | None) -> dict[str, Edit]:
         edits = _differences(view.parameters, before.parameters)
     rows: dict[str | None, ParameterRow] = {}
     for record in changed_by_last(view):
-        rows = rows or {row.get("name"): row for row in view.parameters}
-        name = record.get("parameter") or record.get("tensor")
-        row = rows.get(name)
-        # What was stepped over is recorded without the norms of large tensors; the table has them.
-        if record["kind"] == "update":
-            key, after = str(name), record.get("after") if row is None else row["value"]
-        else:
-            key, after = f"{name}.grad", record.get("after") if row is None else row.get("grad")
+        name, after = record.get("parameter") or record.get("tensor"), record.get("after")
+        updated = record["kind"] == "update"
+        key = str(name) if updated else f"{name}.grad"
+        if _unread(after):  # it was stepped over; the table may have read it
+            rows = rows or {row.get("name"): row for row in view.parameters}
+            row = rows.get(name)
+            after = after if row is None else row["value"] if updated else row.get("grad")
         first = edits.get(key)
         edits[key] = Edit(first.before if first else record.get("before"), after)
     return {name: edit for name, edit in edits.items() if not _alike(edit.before, edit.after)}
@@ -212,8 +217,10 @@ def columns_for(table: Table, width: int) -> Columns:
     """Name, value and gradient always; what changed from 50 cells on; rate and state as there is room."""
     longest = max((len(row_name(table, row)) for row in table.rows), default=NAME_LEAST)
     number = 8 if width < 50 else 9 if width < 70 else 10
+    changed = 2 * number - 1
+    number += _IMAGINARY[width >= 50] if table.complex else 0
     room = width - 2 - 2 * number
-    change = 2 * number - 1 if room >= NAME_LEAST + 2 * number - 1 else 0
+    change = changed if room >= NAME_LEAST + changed else 0
     room -= change
     rate = 8 if room >= min(longest, 26) + 8 else 0
     room -= rate
@@ -284,7 +291,7 @@ def pointed_attribute(table: Table, row: TableRow) -> str:
 def _part(info: TensorInfo, row: TableRow, width: int) -> str:
     """One element, or a tensor in a few cells: its values, else its norm, else its shape."""
     if row.element is not None and info.get("values") is not None:
-        return _number(flat(info["values"])[row.element], info.get("dtype", ""), width - 1)
+        return _number(elements(info)[row.element], info.get("dtype", ""), width - 1)
     whole = whole_values(info, width - 1)
     if whole is not None:
         return whole
@@ -300,7 +307,7 @@ def _part(info: TensorInfo, row: TableRow, width: int) -> str:
 def _number(value: Any, dtype: str, width: int) -> str:
     """Blank where a minus would stand, so that digits stand under digits."""
     text = fit(value, dtype, width)
-    return text if text.startswith(MINUS) else " " + fit(value, dtype, width - 1)
+    return text if text.startswith(MINUS) or dtype in COMPLEX else " " + fit(value, dtype, width - 1)
 
 
 def _gradient(parameter: ParameterRow, row: TableRow, width: int) -> str:
@@ -326,7 +333,7 @@ def _state(parameter: ParameterRow, row: TableRow, name: str, width: int) -> str
     if not isinstance(entry, dict):
         return fit(entry, "float64", width)
     if entry.get("values") is not None and count(entry.get("shape", [])) == 1:
-        return fit(flat(entry["values"])[0], entry.get("dtype", ""), width)
+        return fit(elements(entry)[0], entry.get("dtype", ""), width)  # type: ignore[arg-type]
     return _part(entry, row, width)  # type: ignore[arg-type]
 
 
@@ -344,12 +351,19 @@ def _from_to(edit: Edit, row: TableRow, width: int) -> str:
     if any(_unread(info) for info in sides) and not any(info is None for info in sides):
         return ""
     before, after = (_side(info, row, half) for info in sides)
+    if _is_complex(edit) and before != after:
+        return f"→ {_side(edit.after, row, width - 2)}"
     if before != after:
         return f"{before} → {after}"
     change = _difference(edit, row)
     return (
         "" if not change else f"{'norm' if row.element is None else 'by'} {_signed(change, edit, width - 5)}"
     )
+
+
+def _is_complex(edit: Edit) -> bool:
+    """Two complex numbers do not fit beside each other."""
+    return any(info is not None and info.get("dtype") in COMPLEX for info in (edit.before, edit.after))
 
 
 def _unread(info: TensorInfo | None) -> bool:
@@ -362,7 +376,7 @@ def _difference(edit: Edit, row: TableRow) -> float:
     if row.element is None:
         one, other = norm_of(edit.before), norm_of(edit.after)
         return 0.0 if one is None or other is None else other - one
-    numbers = [flat(info["values"])[row.element] for info in (edit.before, edit.after) if info is not None]
+    numbers = [elements(info)[row.element] for info in (edit.before, edit.after) if info is not None]
     if len(numbers) < 2 or not all(isinstance(number, (int, float)) for number in numbers):
         return 0.0
     return float(numbers[1] - numbers[0])
@@ -379,7 +393,7 @@ def _side(info: TensorInfo | None, row: TableRow, width: int) -> str:
     if info is None:
         return "None"
     if row.element is not None and info.get("values") is not None:
-        return fit(flat(info["values"])[row.element], info.get("dtype", ""), width)
+        return fit(elements(info)[row.element], info.get("dtype", ""), width)
     return _part(info, row, width + 1)
 
 
