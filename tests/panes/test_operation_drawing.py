@@ -154,6 +154,24 @@ def test_a_crash_is_told_in_full():
     assert text.count("long") == 20
 
 
+def test_an_operation_that_raised_has_failed_and_its_exception_is_told_in_full():
+    error = "RuntimeError: inconsistent tensor size, expected tensor [2] and src [3] to have the same number"
+    record = {
+        "time": [1, 0],
+        "depth": 0,
+        "level": "operation",
+        "kind": "op",
+        "name": "matmul",
+        "error": error,
+    }
+    stop = Stop(time=(1, 1), iteration=1, number=2, reason="step", last=record)
+    text = [line.rstrip() for line in of_stop(stop, 14, (record,))]
+
+    assert text[0] == "failed matmul"
+    assert " ".join(text[1:3]) == f"✗ {error}"
+    assert not any("Computes" in line for line in text)
+
+
 def test_a_script_that_asks_for_input_is_told_that_there_is_none():
     def told(error):
         view = View("crashed", "a.py", Stop((0, 0), 0, 1, "crashed", error=error))

@@ -50,9 +50,13 @@ def entries(record: Record) -> list[Entry]:
     found = special(record) if special else []
     if not found:
         found = [*_tensors("in", record.get("inputs")), *_tensors("out", record.get("outputs"))]
-    if record.get("error"):
-        found.append(Entry("raised", "✗ " + clean(record["error"].strip().splitlines()[-1])))
     return found
+
+
+def _raised(record: Record, width: int) -> list[Pieces]:
+    """The exception of an operation that failed, in full."""
+    lines = record.get("error", "").strip().splitlines()
+    return wrapped("✗ " + clean(lines[-1]), width, "bad") if lines else []
 
 
 def _tensors(side: str, infos: Sequence[TensorInfo | None] | None) -> list[Entry]:
@@ -211,18 +215,21 @@ REASONS = Detail(about=False, values=False)
 def section(told: Told, view: View, width: int, detail: Detail = FULL) -> list[Pieces]:
     """One operation: a heading, what it does, its values."""
     word, record, above = told
-    heading: Pieces = ((word, "mark"), (" ", ""), (label(record), "title"))
+    raised = _raised(record, width)
+    first = ("failed", "bad") if raised else (word, "mark")
+    heading: Pieces = (first, (" ", ""), (label(record), "title"))
     way, origin = _context(record, above), made_by(record, view.records)
     context = f"  {way} through {origin}" if origin else f"  {way}"
     if origin and width_of(heading) + len(context) > width:
         context = f"  ← {origin}"
     heading = (*heading, (context, "dim"))
-    about = wrapped(sentence(record, view.toggles.zero_grad), width, "dim") if detail.about else []
+    says = detail.about and not raised
+    about = wrapped(sentence(record, view.toggles.zero_grad), width, "dim") if says else []
     reasons = why(view.explanations, width) if word == "done" else []
     said = not detail.values and (reasons or word == "next")
     values = [] if said else _body(entries(record), width, detail.matrix_rows)
     wrong = notices.told(notices.at(view, record), width) if word == "done" else []
-    return [cut(heading, width), *wrong, *about, *reasons, *values]
+    return [cut(heading, width), *raised, *wrong, *about, *reasons, *values]
 
 
 def _body(found: list[Entry], width: int, rows: int) -> list[Pieces]:
