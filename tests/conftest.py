@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.debugger import launch
+from support import warm
 from support.driving import Driver
 
 # Before anything imports torch: tests fork, and a copy has only the thread that forked.
@@ -18,9 +20,17 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="backprop-tui-state-")
 
 
+_warm = 0
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _warm = warm.prepare(tempfile.mkdtemp(prefix="backprop-tui-warm-"))
+
+
 def pytest_unconfigure() -> None:
     """Leave nothing behind."""
     shutil.rmtree(os.environ["XDG_STATE_HOME"], ignore_errors=True)
+    if _warm:
+        shutil.rmtree(os.environ[warm.WARM], ignore_errors=True)
+        os.close(_warm)
 
 
 UNWANTED = ("NO_COLOR", "TEXTUAL", "TEXTUAL_THEME", "TEXTUAL_PRESS", "TEXTUAL_COLOR_SYSTEM", "PYTHONWARNINGS")
@@ -36,6 +46,20 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One more than there are cores: many tests wait for a terminal or for another process."""
     return len(os.sched_getaffinity(0)) + 1
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_starts() -> Iterator[None]:
+    """What sessions start is forked from an interpreter that has imported torch; see `support.warm`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch, "subprocess", warm)
+        yield
+
+
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every start in the test is a real one."""
+    monkeypatch.delenv(warm.WARM)
 
 
 @pytest.fixture(scope="session")

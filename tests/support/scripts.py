@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from support import warm
 
 TESTS = Path(__file__).resolve().parents[1]
 SCRIPTS = TESTS / "scripts"
@@ -62,9 +63,7 @@ def bare(name: str, *arguments: str, dump: bool = True, **options: Any) -> Run:
     """The script under Python alone."""
     with tempfile.TemporaryDirectory() as folder:
         target = _target(name, arguments, folder if dump else None)
-        done = subprocess.run(
-            python(*target), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **_run_options(options)
-        )
+        done = warm.run(python(*target), stdout=warm.PIPE, stderr=warm.STDOUT, **_run_options(options))
         return Run(done.returncode, done.stdout, _state(folder))
 
 
@@ -79,15 +78,15 @@ def traced(
     """The script under `backprop-tui trace`, whose own options are `trace`."""
     with tempfile.TemporaryDirectory() as folder, open(f"{folder}/records", "w+b") as records:
         target = _target(name, arguments, folder if dump else None)
-        done = subprocess.run(
+        done = warm.run(
             backprop_tui("trace", *trace, *target),
-            stdout=records if keep_records else subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stdout=records if keep_records else warm.DEVNULL,
+            stderr=warm.PIPE,
             **_run_options(options),
         )
         records.seek(0)
         kept = tuple(json.loads(line) for line in records)
-        return Run(done.returncode, done.stderr, _state(folder), kept)
+        return Run(done.returncode, done.stdout, _state(folder), kept)
 
 
 def several(run: Callable[..., Run], scripts: Mapping[str, Sequence[str]]) -> dict[str, Run]:
@@ -145,7 +144,7 @@ def _target(name: str, arguments: Sequence[str], folder: str | None) -> list[str
 
 
 def _run_options(options: dict[str, Any]) -> dict[str, Any]:
-    defaults = {"stdin": subprocess.DEVNULL, "text": True, "timeout": TIMEOUT, "env": environment()}
+    defaults = {"stdin": warm.DEVNULL, "timeout": TIMEOUT, "env": environment()}
     return {**defaults, **options}
 
 
