@@ -1,7 +1,6 @@
 """What the README promises is what the program has."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from backprop_tui.actions import ACTIONS, GROUPS
 from backprop_tui.debugger.breakpoints import FORMS
 from backprop_tui.debugger.options import LOSSES
 from backprop_tui.guide.catalog import lessons
-from support.scripts import backprop_tui, records
+from support.scripts import backprop_tui, records, said
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,7 +40,7 @@ def test_every_kind_of_breakpoint_is_documented_with_its_cost() -> None:
 
 
 def test_every_option_of_trace_is_documented_and_no_other() -> None:
-    text = subprocess.run(backprop_tui("trace", "--help"), capture_output=True, text=True, check=True).stdout
+    text = said(backprop_tui("trace", "--help")).stdout
     offered = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+|-m)\b", text)) - {"--help"}
     documented = set(
         re.findall(r"`(--[a-z][a-z-]+|-m)\b", section("`trace`: the same engine without a screen"))
@@ -52,9 +51,7 @@ def test_every_option_of_trace_is_documented_and_no_other() -> None:
 
 def test_every_option_of_race_is_documented_and_no_other() -> None:
     def offered(command: str) -> set[str]:
-        text = subprocess.run(
-            backprop_tui(command, "--help"), capture_output=True, text=True, check=True
-        ).stdout
+        text = said(backprop_tui(command, "--help")).stdout
         options = text.partition("options:")[2]
         return set(re.findall(r"^ +(--[a-z-]+)", options, re.MULTILINE))
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from support.driving import Driver
-from support.scripts import environment, of_kind, records, traced
+from support.scripts import of_kind, python, records, said, traced
 
 pytestmark = pytest.mark.xdist_group("debugger_running")
 
@@ -47,10 +45,7 @@ def counting(tmp_path: Path) -> Path:
 
 
 def plain(script: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, env=environment(), check=True
-    )
-    return done.stdout
+    return said(python(str(script))).stdout
 
 
 def test_traced_with_explanations_they_print_and_count_as_under_python(counting: Path) -> None:

@@ -6,13 +6,12 @@ import functools
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.scripts import backprop_tui, environment, of_kind
+from support.scripts import backprop_tui, environment, of_kind, python, said
 
 pytestmark = pytest.mark.xdist_group("debugger_trace")
 
@@ -47,10 +46,7 @@ print(json.dumps({
 
 def trace(*arguments: str, status: int = 0, **options: Any) -> tuple[list[dict[str, Any]], str]:
     """(records, what the script printed)"""
-    done = subprocess.run(
-        backprop_tui("trace", *arguments), capture_output=True, text=True, timeout=60,
-        stdin=subprocess.DEVNULL, env=environment(), **options,
-    )  # fmt: skip
+    done = said(backprop_tui("trace", *arguments), **options)
     assert done.returncode == status, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
@@ -237,13 +233,12 @@ def described(text: str) -> dict[str, Any]:
 
 
 def bare(*arguments: str, **options: Any) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, timeout=60, env=environment(), **options
-    )
+    done = said(python(*arguments), **options)
     assert done.returncode == 0, done.stderr
     return described(done.stdout)
 
 
+@pytest.mark.usefixtures("cold")
 def test_a_script_finds_what_python_would_give_it(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / "self.py").write_text(SELF)
@@ -256,6 +251,7 @@ def test_a_script_finds_what_python_would_give_it(tmp_path: Path) -> None:
     assert found == expected
 
 
+@pytest.mark.usefixtures("cold")
 def test_a_module_finds_what_python_would_give_it(tmp_path: Path) -> None:
     package = tmp_path / "package"
     package.mkdir()
@@ -363,10 +359,7 @@ def test_what_a_composite_function_does_is_seen_as_kernels(tmp_path: Path) -> No
     script = tmp_path / "attention.py"
     script.write_text(ATTENTION)
     records, printed = trace("--level", "kernel", str(script))
-    alone = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, env=environment(), check=True
-    )
-    assert printed == alone.stdout
+    assert printed == said(python(str(script))).stdout
 
     inside = [record["name"] for record in records if record["level"] == "kernel"]
     assert {"linear", "bmm", "softmax", "dropout"} <= set(inside)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +28,7 @@ from explain.noticing import (
     runs,
     seen,
 )
-from support.scripts import backprop_tui, environment, script
+from support.scripts import backprop_tui, said, script
 from support.tracing import trace_all
 
 pytestmark = pytest.mark.xdist_group("notices")
@@ -258,10 +257,7 @@ def test_the_numbers_of_the_run_are_in_the_sentence() -> None:
 
 # trace
 def trace(*arguments: str, status: int = 0) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        backprop_tui("trace", *arguments), capture_output=True, text=True, timeout=60,
-        stdin=subprocess.DEVNULL, env=environment(),
-    )  # fmt: skip
+    done = said(backprop_tui("trace", *arguments))
     assert done.returncode == status, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from support.scripts import backprop_tui, environment, script
+from support.scripts import backprop_tui, said, script
 
 pytestmark = pytest.mark.xdist_group("published")
 
@@ -33,9 +32,7 @@ FIELDS = ("outputs", "grad_inputs", "after")
 def everything() -> list[dict[str, Any]]:
     """The records of all the scripts, run in one process."""
     command = backprop_tui("trace", "--explain", "--check", script("every"))
-    done = subprocess.run(
-        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment(), timeout=60
-    )
+    done = said(command)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 from support import warm
@@ -59,6 +60,11 @@ def backprop_tui(*arguments: str) -> list[str]:
     return python("-m", "backprop_tui", *arguments)
 
 
+def said(command: Sequence[str], **options: Any) -> CompletedProcess[str]:
+    """A command as a shell sees it: its exit status and its output, which is no terminal."""
+    return warm.run(command, **_run_options({**warm.CAPTURED, **options}))
+
+
 def bare(name: str, *arguments: str, dump: bool = True, **options: Any) -> Run:
     """The script under Python alone."""
     with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +92,7 @@ def traced(
         )
         records.seek(0)
         kept = tuple(json.loads(line) for line in records)
-        return Run(done.returncode, done.stdout, _state(folder), kept)
+        return Run(done.returncode, done.stderr, _state(folder), kept)
 
 
 def several(run: Callable[..., Run], scripts: Mapping[str, Sequence[str]]) -> dict[str, Run]:

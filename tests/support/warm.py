@@ -41,9 +41,10 @@ import time
 import types
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 DEVNULL, PIPE, STDOUT = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
+CAPTURED = {"stdin": DEVNULL, "stdout": PIPE, "stderr": PIPE}
 TimeoutExpired = subprocess.TimeoutExpired
 
 WARM = "BACKPROP_TUI_TEST_WARM"
@@ -121,7 +122,8 @@ class Process:
     ) -> None:
         self.args = command
         self.returncode: int | None = None
-        self.stdout: io.TextIOWrapper | None = None
+        self.pipes: dict[int, BinaryIO] = {}
+        """By number of the stream: the end to read from."""
         with contextlib.ExitStack() as ours:
             streams = self._streams((stdin, stdout, stderr), ours)
             request = {
@@ -144,10 +146,10 @@ class Process:
             elif stream == DEVNULL:
                 stream = ours.enter_context(open(os.devnull, "r+b"))
             elif stream == PIPE:
-                assert number and self.stdout is None, "one pipe, and only to read from"
+                assert number, "only to read from"
                 end, stream = os.pipe()
                 ours.callback(os.close, stream)
-                self.stdout = open(end, encoding="utf-8")  # noqa: SIM115
+                self.pipes[number] = open(end, "rb", 0)  # noqa: SIM115
             elif stream == STDOUT:
                 stream = found[1]
             found.append(stream if isinstance(stream, int) else stream.fileno())
@@ -182,29 +184,36 @@ Popen = Process
 
 
 def run(command: Sequence[str], timeout: float, **options: Any) -> subprocess.CompletedProcess[str]:
-    """As `subprocess.run`; what comes through the pipe is ``stdout``, whichever stream it is of."""
+    """As `subprocess.run` with ``text=True``."""
     process = Process(command, **options)
+    if isinstance(process, subprocess_popen):
+        with process:
+            said = [stream and stream.decode() for stream in process.communicate(timeout=timeout)]
+        return subprocess.CompletedProcess(command, process.returncode, *said)
+    end = time.monotonic() + timeout
     try:
-        said = _read(process, time.monotonic() + timeout) if process.stdout else ""
-        status = process.wait(timeout)
+        found = _read(process, end)
+        status = process.wait(end - time.monotonic())
     finally:
         process.kill()
-        if process.stdout:
-            process.stdout.close()
-    return subprocess.CompletedProcess(command, status, said)
+        for pipe in process.pipes.values():
+            pipe.close()
+    return subprocess.CompletedProcess(command, status, found.get(1), found.get(2))
 
 
-def _read(process: Process, end: float) -> str:
-    """All that is written to the pipe, until nobody can write to it any more."""
-    assert process.stdout is not None
-    found = b""
-    while True:
-        if not select.select([process.stdout], [], [], max(0, end - time.monotonic()))[0]:
-            raise TimeoutExpired(process.args, 0, found)
-        chunk = os.read(process.stdout.fileno(), 1 << 16)
-        if not chunk:
-            return found.decode()
-        found += chunk
+def _read(process: Process, end: float) -> dict[int, str]:
+    """All that is written to the pipes, until nobody can write to them any more."""
+    found, pipes = dict.fromkeys(process.pipes, b""), dict(process.pipes)
+    while pipes:
+        ready = select.select(pipes.values(), [], [], max(0, end - time.monotonic()))[0]
+        if not ready:
+            raise TimeoutExpired(process.args, 0, *found.values())
+        for number in [number for number, pipe in pipes.items() if pipe in ready]:
+            chunk = pipes[number].read(1 << 16)
+            found[number] += chunk
+            if not chunk:
+                del pipes[number]
+    return {number: data.decode() for number, data in found.items()}
 
 
 # the side that forks

@@ -3,28 +3,26 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from support.scripts import backprop_tui, environment, python, script
+from support.scripts import backprop_tui, python, said, script
 from support.terminal import ENTER_ALTERNATE, Terminal
 
 
-def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        backprop_tui(*arguments), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
-        env=environment(), check=False, **options,  # type: ignore[call-overload]
-    )  # fmt: skip
+def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return said(backprop_tui(*arguments), **options)
 
 
 def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str, status: int = 2) -> None:
-    said = done.stderr.strip()
-    assert done.returncode == status, said
+    sentence = done.stderr.strip()
+    assert done.returncode == status, sentence
     assert done.stdout == ""
-    assert said.startswith("backprop-tui: ")
-    assert "Traceback" not in said
-    assert said.count("\n") <= 1, said
-    assert not [word for word in words if word not in said], said
+    assert sentence.startswith("backprop-tui: ")
+    assert "Traceback" not in sentence
+    assert sentence.count("\n") <= 1, sentence
+    assert not [word for word in words if word not in sentence], sentence
 
 
 TOY = script("toy")

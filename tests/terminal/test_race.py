@@ -13,17 +13,14 @@ from typing import Any
 import pytest
 
 from support.processes import MARK, all_gone, marked, new_mark, wait_for
-from support.scripts import backprop_tui, environment, script
+from support.scripts import backprop_tui, environment, said, script
 from support.terminal import Terminal
 
 TOY = script("toy")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        backprop_tui("race", *arguments), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=120, env=environment(), check=False,
-    )  # fmt: skip
+    return said(backprop_tui("race", *arguments))
 
 
 def told(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
