@@ -19,8 +19,8 @@ alike = pytest.mark.xdist_group("lessons-alike")
 looked_into = pytest.mark.xdist_group("lessons-explained")
 
 
-LONG = ("mazur",)
-"""Lessons whose scripts take minutes under `trace`: their numbers are held against the run anyway."""
+LONG = ("mazur", "polynomial", "saturation", "softmax-twice")
+"""Lessons whose scripts take long under `trace`: their numbers are held against the run anyway."""
 
 
 @functools.cache
@@ -38,7 +38,7 @@ def test_a_long_one_does_the_same_too(name: str) -> None:
     assert difference(several(bare, script)[name], several(traced, script)[name]) == ""
 
 
-FEW = 40
+FEW = 20
 """Iterations that are explained by default."""
 ENOUGH = 310
 """A script that has more does the same in the others. Some train a second time, differently:

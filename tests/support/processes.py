@@ -17,10 +17,14 @@ def new_mark() -> str:
 
 
 def marked(mark: str) -> set[int]:
-    """Processes whose environment carries the mark; zombies do not count."""
-    needle = f"{MARK}={mark}".encode()
+    """Processes whose environment carries the mark, or whose name is it; zombies do not count."""
+    needle, name = f"{MARK}={mark}".encode(), mark[:15].encode()
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return {pid for pid in pids if needle in _read(pid, "environ") and state(pid) != "Z"}
+    return {
+        pid
+        for pid in pids
+        if (needle in _read(pid, "environ") or name == _read(pid, "comm").strip()) and state(pid) != "Z"
+    }
 
 
 def command_line(pid: int) -> str:

@@ -9,10 +9,10 @@ the working directory, the three standard streams (made anew from the descriptor
 signals, the exit status, exit handlers, the traceback of an exception, one thread, the generators of `random`
 and numpy (seeded by the system) and of torch (by its default seed).
 
-Not the same: what Python and torch read from the environment as they start (hash seed, numbers of threads),
-``/proc/PID/cmdline`` and ``environ``, the parent of the process, what is imported already at the first line of
-the script, and that nothing is destroyed at the exit of the interpreter. A test of these starts a real one;
-so does one that marks its processes (see `support.processes`).
+Not the same: what Python and torch read from the environment as they start (hash seed, numbers of threads);
+``/proc/PID/cmdline`` and ``environ`` (a marked process has its mark for a name, see `support.processes`); the
+parent of the process; what is imported already at the first line of the script; and nothing is destroyed at
+the exit of the interpreter. A test of these starts a real one (the fixture `cold`).
 
 The file serves on both sides: as a module it starts processes, as a program (its text after ``-c``, so that
 its frames are as nameless as those of a real start) it is what forks. So it needs nothing but the standard
@@ -74,14 +74,14 @@ def kind_of(command: Sequence[str]) -> str:
 
 
 def prepare(folder: str) -> int:
-    """Make what a run of the tests needs in a folder of its own; what forks ends when the result is closed."""
+    """Make what a run of the tests needs in its folder; what forks ends when the result is closed."""
     os.mkfifo(f"{folder}/life")
     os.environ[WARM] = folder
     return os.open(f"{folder}/life", os.O_RDWR | os.O_CLOEXEC)
 
 
 def _address(kind: str) -> str:
-    """The socket of what forks processes of a kind. The first who asks starts it, for all workers of pytest."""
+    """The socket of what forks processes of a kind. The first who asks starts it, for all workers."""
     folder = os.environ[WARM]
     with open(f"{folder}/lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -105,10 +105,10 @@ subprocess_popen = subprocess.Popen
 class Process:
     """What `subprocess.Popen` would have started, for as much of it as backprop-tui and its tests use."""
 
-    def __new__(cls, command: Sequence[str], env: dict[str, str] | None = None, **options: Any) -> Any:
-        """A real process if it is another program, if it is marked, or if nothing that forks is wanted."""
-        if command[0] != sys.executable or WARM not in os.environ or MARK in (env or os.environ):
-            return subprocess_popen(command, env=env, **options)
+    def __new__(cls, command: Sequence[str], **options: Any) -> Any:
+        """A real process if it is another program, or if nothing that forks is wanted."""
+        if command[0] != sys.executable or WARM not in os.environ:
+            return subprocess_popen(command, **options)
         return super().__new__(cls)
 
     def __init__(
@@ -144,7 +144,7 @@ class Process:
             if stream is None:
                 stream = number
             elif stream == DEVNULL:
-                stream = ours.enter_context(open(os.devnull, "r+b"))
+                stream = ours.enter_context(open(os.devnull, "r+b"))  # noqa: SIM115
             elif stream == PIPE:
                 assert number, "only to read from"
                 end, stream = os.pipe()
@@ -293,6 +293,9 @@ def become(request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
+    if MARK in os.environ:
+        with open("/proc/self/comm", "w") as name:
+            name.write(os.environ[MARK][:15])
     unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
     sys.stdout = sys.__stdout__ = _writer(1, "strict", unbuffered)  # type: ignore[misc]
