@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import struct
+import sys
+import termios
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 import pexpect
+import ptyprocess
 import pyte
 
+from support import warm
 from support.processes import MARK, marked, new_mark
 from support.scripts import backprop_tui, environment
 
@@ -30,6 +37,37 @@ def _terminal_environment(**extra: str) -> dict[str, str]:
     return variables
 
 
+class _Pty(ptyprocess.PtyProcess):  # type: ignore[misc]
+    """What runs in a pty, where it is no child of this process."""
+
+    def __init__(self, process: warm.Process, descriptor: int) -> None:
+        super().__init__(process.pid, descriptor)
+        self.process = process
+
+    def isalive(self) -> bool:
+        status = self.process.poll()
+        if status is None:
+            return True
+        self.terminated = True
+        self.exitstatus, self.signalstatus = (None, -status) if status < 0 else (status, None)
+        return False
+
+
+class _Spawn(pexpect.spawn):  # type: ignore[misc]
+    """Starts as `support.warm` does, unless only real starts are wanted."""
+
+    def _spawnpty(self, command: list[str], dimensions: tuple[int, int], **options: Any) -> Any:
+        if not warm.wanted():
+            return super()._spawnpty(command, dimensions=dimensions, **options)
+        master, slave = os.openpty()
+        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", *dimensions, 0, 0))
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
+        words = [sys.executable, *map(os.fsdecode, command[1:])]
+        process = warm.Process(words, env=options["env"], terminal=True, **streams)
+        os.close(slave)
+        return _Pty(process, master)
+
+
 class Terminal:
     """A process in a pty of a given size; `screen` is what a person would see."""
 
@@ -47,7 +85,8 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.Stream(self.screen)
         program, *rest = command or backprop_tui(*arguments)
-        self.child = pexpect.spawn(
+        spawn = pexpect.spawn if command else _Spawn
+        self.child = spawn(
             program, rest, dimensions=(rows, columns), encoding="utf-8", codec_errors="replace", timeout=20,
             env=_terminal_environment(**{MARK: self.mark}, **extra),
         )  # fmt: skip

@@ -36,6 +36,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 import types
@@ -53,7 +54,7 @@ MARK = "BACKPROP_TUI_TEST_RUN"
 """As in support/processes.py."""
 KINDS = {
     "script": ("torch", "torch._dynamo"),
-    "debuggee": ("torch", "backprop_tui.debuggee.boot"),
+    "debuggee": ("torch", "backprop_tui.debuggee.boot", "sklearn.datasets"),
     "program": ("backprop_tui.cli", "backprop_tui.trace"),
 }
 """What has been imported for each kind of process: a script under Python alone, whose first step of an
@@ -78,6 +79,11 @@ def prepare(folder: str) -> int:
     os.mkfifo(f"{folder}/life")
     os.environ[WARM] = folder
     return os.open(f"{folder}/life", os.O_RDWR | os.O_CLOEXEC)
+
+
+def wanted() -> bool:
+    """Whether starts are to be forks."""
+    return WARM in os.environ
 
 
 def _address(kind: str) -> str:
@@ -107,7 +113,7 @@ class Process:
 
     def __new__(cls, command: Sequence[str], **options: Any) -> Any:
         """A real process if it is another program, or if nothing that forks is wanted."""
-        if command[0] != sys.executable or WARM not in os.environ:
+        if command[0] != sys.executable or not wanted():
             return subprocess_popen(command, **options)
         return super().__new__(cls)
 
@@ -119,9 +125,13 @@ class Process:
         stderr: Any = None,
         env: dict[str, str] | None = None,
         cwd: Any = None,
+        terminal: bool = False,
     ) -> None:
+        """With ``terminal`` it leads a session of its own, whose terminal is its standard input."""
         self.args = command
         self.returncode: int | None = None
+        self._line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LONGEST)
         self.pipes: dict[int, BinaryIO] = {}
         """By number of the stream: the end to read from."""
         with contextlib.ExitStack() as ours:
@@ -130,9 +140,8 @@ class Process:
                 "command": [str(word) for word in command[1:]],
                 "environment": dict(os.environ if env is None else env),
                 "folder": os.path.abspath(cwd or "."),
+                "terminal": terminal,
             }
-            self._line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            self._line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LONGEST)
             self._line.connect(_address(kind_of(command)))
             socket.send_fds(self._line, [json.dumps(request).encode()], streams)
         self.pid = int(self._line.recv(100))
@@ -154,6 +163,10 @@ class Process:
                 stream = found[1]
             found.append(stream if isinstance(stream, int) else stream.fileno())
         return found
+
+    def __del__(self) -> None:
+        """Whether anybody waited for its end or not."""
+        self._line.close()
 
     def poll(self) -> int | None:
         """The exit status, or minus the signal; None while it runs."""
@@ -290,6 +303,9 @@ class Forker:
 def become(request: dict[str, Any]) -> None:
     """Make this fork what a new interpreter would be."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if request["terminal"]:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])

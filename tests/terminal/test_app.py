@@ -71,6 +71,7 @@ def test_a_step_changes_the_screen_and_a_step_back_undoes_it() -> None:
 
 
 @pytest.mark.parametrize("key", ["q", exhaustive("\x11")], ids=["q", "ctrl+q"])
+@pytest.mark.usefixtures("cold")
 def test_quitting_restores_the_terminal_and_leaves_no_process(key: str) -> None:
     with Terminal() as terminal:
         terminal.wait(ready)
@@ -101,7 +102,9 @@ def left(terminal: Terminal) -> list[str]:
         exhaustive("bare_except_loop", "hang up"),
     ],
 )
-def test_however_the_app_ends_no_process_is_left(name: str, how: str) -> None:
+def test_however_the_app_ends_no_process_is_left(request: pytest.FixtureRequest, name: str, how: str) -> None:
+    if how == "kill":
+        request.getfixturevalue("cold")
     with Terminal(script(name)) as terminal:
         terminal.wait(under_way)
         assert wait_for(lambda: bool(debuggees(terminal)))
