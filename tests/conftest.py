@@ -1,5 +1,6 @@
 """What every test needs: nothing of this machine in the results."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -31,6 +32,12 @@ def pytest_unconfigure() -> None:
     if _warm:
         shutil.rmtree(os.environ[warm.WARM], ignore_errors=True)
         os.close(_warm)
+
+
+def pytest_collection_finish() -> None:
+    """What thousands of tests are made of stays to the end: the garbage collector need not look through it."""
+    gc.collect()
+    gc.freeze()
 
 
 UNWANTED = ("NO_COLOR", "TEXTUAL", "TEXTUAL_THEME", "TEXTUAL_PRESS", "TEXTUAL_COLOR_SYSTEM", "PYTHONWARNINGS")
