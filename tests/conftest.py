@@ -35,7 +35,7 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What thousands of tests are made of stays to the end: the garbage collector need not look through it."""
+    """What thousands of tests are made of stays to the end: no need to look through it for garbage."""
     gc.collect()
     gc.freeze()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backprop_tui.debugger.failure import Refused
@@ -125,11 +125,19 @@ def test_each_future_is_the_run_with_the_same_change_made_by_hand(
         assert lane.iterations == 6
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
+@pytest.mark.parametrize("examples", [2, pytest.param(20, marks=pytest.mark.exhaustive)])
 def test_any_futures_from_anywhere_are_the_runs_with_the_same_changes(
-    driver: Driver, tmp_path: Path, data: st.DataObject
+    driver: Driver, tmp_path: Path, examples: int
 ) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(data=st.data())
+    def anything(data: st.DataObject) -> None:
+        any_futures(driver, tmp_path, data)
+
+    anything()
+
+
+def any_futures(driver: Driver, tmp_path: Path, data: st.DataObject) -> None:
     driver.load(training(tmp_path))
     before = data.draw(st.sampled_from(["zero_grad=off", "optimizer=Adam(lr=0.1)", "seed=1", ""]))
     place = data.draw(st.integers(2, 4)), data.draw(st.integers(1, 12))

@@ -35,9 +35,12 @@ def test_same_status_and_output(name: str) -> None:
     assert without_notes(observed.output) == without_notes(expected.output)
 
 
-@pytest.mark.usefixtures("cold")
-def test_the_compiler_is_loaded_when_it_is_asked_for_and_no_operation_of_the_scripts() -> None:
-    expected, observed = bare("compiler", dump=False), traced("compiler", dump=False, keep_records=True)
+def test_the_compiler_is_loaded_when_it_is_asked_for_and_no_operation_of_the_scripts(
+    request: pytest.FixtureRequest,
+) -> None:
+    expected = bare("compiler", dump=False)
+    request.getfixturevalue("cold")
+    observed = traced("compiler", dump=False, keep_records=True)
 
     assert (expected.status, observed.status) == (0, 0)
     assert without_notes(observed.output) == expected.output.replace("early: True", "early: False")

@@ -180,7 +180,7 @@ def number_of(answer: str) -> float:
 
 
 # backwards
-@fair(2)
+@fair(3)
 def test_going_back_tells_the_same_story(driver: Driver, name: str) -> None:
     guide = Guide(find(name), driver.session)
     seen = read_with_right_answers(driver, guide)
