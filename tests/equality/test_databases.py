@@ -14,12 +14,13 @@ DATABASES = str(SCRIPTS / "databases.py")
 
 SAMPLE = {
     "optimizers": (7, 3, 1),
-    "schedulers": (40, 4, 1),
+    "schedulers": (51, 3, 1),
     "losses": (5, 2, 4),
     "modules": (30, 5, 1),
     "ops": (45, 11, 1),
 }
-"""Kind: every K-th entry, from the F-th on, at most N samples each."""
+"""Kind: every K-th entry, from the F-th on, at most N samples each. K must have no factor in common with the
+number of schedulers, which come in the same order for every optimizer."""
 
 ENTRIES = {"optimizers": 91, "schedulers": 240, "losses": 40, "modules": 228, "ops": 666}
 """As many as torch 2.13 has, less a few: a later torch may drop some."""
