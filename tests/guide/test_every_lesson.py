@@ -10,7 +10,7 @@ import pytest
 
 from backprop_tui.guide.answer import everywhere
 from backprop_tui.guide.catalog import GROUPS, find, lessons
-from backprop_tui.guide.guide import Guide
+from backprop_tui.guide.guide import Guide, Page
 from backprop_tui.guide.lesson import Ask, Lesson
 from backprop_tui.guide.walking import Told
 from support.driving import Driver
@@ -21,24 +21,25 @@ every = pytest.mark.parametrize(
     # What one lesson is read for is read once: its tests stay together in one worker.
     [pytest.param(lesson.name, marks=pytest.mark.xdist_group(lesson.name)) for lesson in lessons()],
 )
-FAIR = 4
-"""By default every so many lessons are read with other answers than the right ones, and others backwards;
-all are, exhaustively: what a slip is told is looked at in all of them anyway."""
+NAMES = [lesson.name for lesson in lessons()]
+OTHERWISE, BACKWARDS = set(NAMES[::4]), set(NAMES[2::4])
+"""What is read by default with other answers than the right ones, and backwards too; all are, exhaustively:
+what a slip is told is looked at in all of them anyway."""
 
 
-def fair(first: int) -> pytest.MarkDecorator:
-    """Every so many lessons from one on, and exhaustively all."""
-    names = [
+def fair(names: set[str]) -> pytest.MarkDecorator:
+    """Some lessons by default, the others exhaustively."""
+    parameters = [
         pytest.param(
-            lesson.name,
+            name,
             marks=[
-                pytest.mark.xdist_group(lesson.name),
-                *([pytest.mark.exhaustive] if number % FAIR != first else []),
+                pytest.mark.xdist_group(name),
+                *([] if name in names else [pytest.mark.exhaustive]),
             ],
         )
-        for number, lesson in enumerate(lessons())
+        for name in NAMES
     ]
-    return pytest.mark.parametrize("name", names)
+    return pytest.mark.parametrize("name", parameters)
 
 
 FAR_OFF = "123456.789"
@@ -46,14 +47,12 @@ FAR_OFF = "123456.789"
 
 
 @functools.cache
-def read_right(driver: Driver, name: str) -> Reading:
-    """A reading with right answers, once for all tests."""
-    return read_with_right_answers(driver, Guide(find(name), driver.session))
-
-
-def read_with_right_answers(driver: Driver, guide: Guide) -> Reading:
-    told = walked(driver, guide.lesson.name)
-    return read_through(driver, guide, lambda number, ask: right(told[number], ask))
+def read_right(driver: Driver, name: str, back: bool = False) -> tuple[Reading, tuple[Page, ...]]:
+    """A reading with right answers, and the way back if it is asked for here or by default."""
+    guide = Guide(find(name), driver.session)
+    told = walked(driver, name)
+    seen = read_through(driver, guide, lambda number, ask: right(told[number], ask))
+    return seen, tuple(read_back(driver, guide)) if back or name in BACKWARDS else ()
 
 
 def right(told: Told, ask: Ask) -> str:
@@ -104,7 +103,7 @@ def test_the_run_is_as_the_lesson_says(driver: Driver, name: str) -> None:
 
 @every
 def test_right_answers_are_right_and_no_beat_is_out_of_reach(driver: Driver, name: str) -> None:
-    seen = read_right(driver, name)
+    seen, _ = read_right(driver, name)
 
     assert [page.trouble for page in seen.after if page.trouble] == []
     assert [page.title for page in seen.pages] == [beat.title for beat in find(name).beats]
@@ -113,7 +112,7 @@ def test_right_answers_are_right_and_no_beat_is_out_of_reach(driver: Driver, nam
 
 @every
 def test_the_pages_have_the_numbers_of_the_walk(driver: Driver, name: str) -> None:
-    seen = read_right(driver, name)
+    seen, _ = read_right(driver, name)
     told = walked(driver, name)
 
     assert [(page.text, page.question) for page in seen.pages] == [
@@ -126,7 +125,7 @@ def test_the_pages_have_the_numbers_of_the_walk(driver: Driver, name: str) -> No
 
 @every
 def test_an_answer_does_not_change_what_was_said_before_it(driver: Driver, name: str) -> None:
-    seen = read_right(driver, name)
+    seen, _ = read_right(driver, name)
 
     for before, after in zip(seen.pages, seen.after, strict=True):
         assert (before.text, before.question) == (after.text, after.question)
@@ -134,7 +133,7 @@ def test_an_answer_does_not_change_what_was_said_before_it(driver: Driver, name:
 
 @every
 def test_every_slip_is_close_and_gets_its_sentence(driver: Driver, name: str) -> None:
-    seen = read_right(driver, name)
+    seen, _ = read_right(driver, name)
     for number, ask in questions(find(name)).items():
         for slip, (_, verdict) in zip(ask.slips, seen.slips[number], strict=True):
             begins = slip.say.partition("{")[0]
@@ -143,10 +142,10 @@ def test_every_slip_is_close_and_gets_its_sentence(driver: Driver, name: str) ->
             assert re.match(rf"Close: it is \S+\. {re.escape(begins)}", verdict.sentence), verdict.sentence
 
 
-@fair(0)
+@fair(OTHERWISE)
 def test_the_story_goes_on_after_any_answer(driver: Driver, name: str) -> None:
     """Slips are typed where there are some, else what is wrong."""
-    told, slips = walked(driver, name), read_right(driver, name).slips
+    told, slips = walked(driver, name), read_right(driver, name)[0].slips
     guide = Guide(find(name), driver.session)
 
     def answer(number: int, ask: Ask) -> str:
@@ -162,7 +161,7 @@ def test_the_story_goes_on_after_any_answer(driver: Driver, name: str) -> None:
 
 @every
 def test_what_is_asked_for_is_hidden_and_only_then(driver: Driver, name: str) -> None:
-    seen = read_right(driver, name)
+    seen, _ = read_right(driver, name)
 
     for page, told in zip(seen.pages, walked(driver, name), strict=True):
         hides = (
@@ -180,12 +179,11 @@ def number_of(answer: str) -> float:
 
 
 # backwards
-@fair(3)
+@fair(BACKWARDS)
 def test_going_back_tells_the_same_story(driver: Driver, name: str) -> None:
-    guide = Guide(find(name), driver.session)
-    seen = read_with_right_answers(driver, guide)
+    seen, back = read_right(driver, name, name not in BACKWARDS)
 
-    for page, before in zip(read_back(driver, guide), reversed(seen.after), strict=True):
+    for page, before in zip(back, reversed(seen.after), strict=True):
         assert (page.trouble, page.away) == ("", False)
         assert (page.number, page.title) == (before.number, before.title)
         assert (page.text, page.question) == (before.text, before.question)
