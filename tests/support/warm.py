@@ -53,13 +53,13 @@ WARM = "BACKPROP_TUI_TEST_WARM"
 MARK = "BACKPROP_TUI_TEST_RUN"
 """As in support/processes.py."""
 KINDS = {
-    "script": ("torch", "torch._dynamo", "sklearn.datasets"),
-    "debuggee": ("torch", "backprop_tui.debuggee.boot", "sklearn.datasets"),
+    "script": ("torch", "torch._dynamo"),
+    "debuggee": ("torch", "backprop_tui.debuggee.boot"),
     "program": ("backprop_tui.cli", "backprop_tui.trace"),
 }
 """What has been imported for each kind of process: a script under Python alone, whose first step of an
-optimizer would import torch's compiler; the first process of a debuggee; backprop-tui itself. Scripts under
-Python and under backprop-tui find the same libraries imported: some draw random numbers when they are."""
+optimizer would import torch's compiler; the first process of a debuggee; backprop-tui itself. No more than
+that: every library that is loaded makes each fork of a debuggee, and there are thousands, more expensive."""
 LONGEST = 1 << 20
 """Bytes of a request."""
 HUGE = 1 << 21
