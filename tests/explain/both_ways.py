@@ -11,8 +11,6 @@ from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
-from torch.testing._internal.common_methods_invocations import op_db
-from torch.testing._internal.common_modules import module_db
 
 from backprop_tui.debuggee import evidence as capture
 from backprop_tui.debuggee import private
@@ -142,6 +140,8 @@ def samples(
     name: str, dtype: torch.dtype, most: int, variant: str | None = None
 ) -> Iterator[Callable[[], Any]]:
     """The first calls of an operation in torch's own database of operations."""
+    from torch.testing._internal.common_methods_invocations import op_db
+
     for op in op_db:
         if op.name == name and variant in (None, op.variant_test_name):
             inputs = op.sample_inputs("cpu", dtype, requires_grad=op.supports_autograd)
@@ -156,6 +156,8 @@ def _sampled(op: Callable[..., Any], sample: Any) -> Any:
 
 def module_samples(name: str, dtype: torch.dtype, most: int) -> Iterator[Callable[[], Any]]:
     """The first uses of a module in torch's own database of modules, training and evaluating."""
+    from torch.testing._internal.common_modules import module_db
+
     for info in module_db:
         if info.module_cls.__name__ == name:
             for training in (True, False):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
-from torch.testing._internal import common_optimizers as database
 
 from backprop_tui.debuggee import evidence_steps as capture
 from backprop_tui.explain.evidence import Evidence
@@ -56,11 +56,17 @@ def scheduled(scheduler: Any, *args: Any, elsewhere: capture.Elsewhere = here, *
 Configuration = tuple[str, dict[str, Any]]
 
 
-def configurations() -> Iterator[Configuration]:
+@functools.cache
+def configurations() -> list[Configuration]:
     """Every optimizer with PyTorch's sets of options, each plain, foreach, fused and differentiable."""
-    for info in database.optim_db:
-        for case in database._get_optim_inputs_including_global_cliquey_kwargs("cpu", torch.float32, info):
-            yield info.optim_cls.__name__, case.kwargs
+    from torch.testing._internal import common_optimizers as database
+
+    inputs = database._get_optim_inputs_including_global_cliquey_kwargs
+    return [
+        (info.optim_cls.__name__, case.kwargs)
+        for info in database.optim_db
+        for case in inputs("cpu", torch.float32, info)
+    ]
 
 
 SHAPES = {"Muon": [(12, 2), (2, 5)], "SparseAdam": [(6, 3)]}

@@ -302,11 +302,13 @@ NAMES = """
 """.split()  # noqa: SIM905
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.parametrize("name", NAMES[::6])
 def test_samples_of_pytorch(name: str) -> None:
     assert database(name, OURS, 3) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", NAMES)

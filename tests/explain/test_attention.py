@@ -224,11 +224,13 @@ def test_a_language_model_trains_and_evaluates() -> None:
     assert wrong(evidence, OURS) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.parametrize("name", NAMES)
 def test_samples_of_the_database(name: str) -> None:
     assert database(f"nn.functional.{name}", OURS, 12) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", [*FLOATS, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", NAMES)
@@ -236,6 +238,7 @@ def test_all_of_the_database(name: str, dtype: torch.dtype) -> None:
     assert database(f"nn.functional.{name}", OURS, 10_000, dtype) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", ["MultiheadAttention", "TransformerEncoderLayer", "TransformerDecoderLayer"])

@@ -173,11 +173,13 @@ def test_a_convolutional_network() -> None:
     assert [sum(gradient is not None for gradient in one.grad_inputs) for one in results] == [3, 2]
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.parametrize("name", [*NAMES, "unfold"])
 def test_samples_of_the_database(name: str) -> None:
     assert database(f"nn.functional.{name}", OURS, 6) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", [*FLOATS, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", [*NAMES, "unfold"])
@@ -185,6 +187,7 @@ def test_all_of_the_database(name: str, dtype: torch.dtype) -> None:
     assert database(f"nn.functional.{name}", OURS, 10_000, dtype) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose2d", "Fold", "Unfold"])
 def test_all_of_the_modules(name: str) -> None:

@@ -163,11 +163,13 @@ def test_a_network_with_three_kinds_of_dropout() -> None:
     assert wrong(evidence, OURS) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.parametrize("name", NAMES)
 def test_samples_of_the_database(name: str) -> None:
     assert database(f"nn.functional.{name}", OURS, 8) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", [*FLOATS, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", NAMES)

@@ -141,11 +141,13 @@ def test_one_row_very_often() -> None:
     assert wrong(both_ways(lambda: F.embedding_bag(index[None], weight)), OURS) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.parametrize("name", ["embedding", "embedding_bag"])
 def test_samples_of_the_database(name: str) -> None:
     assert database(f"nn.functional.{name}", OURS, 40) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", [*FLOATS, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", ["embedding", "embedding_bag"])

@@ -197,11 +197,13 @@ def test_a_variance_for_each_row_stands_beside_its_elements() -> None:
     assert "(½·(log 2 + (4 − 0)²/2))" in (found.element or "")
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.parametrize("name", NAMES)
 def test_samples_of_the_database(name: str) -> None:
     assert database(f"nn.functional.{name}", OURS, 6) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", [*FLOATS, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", NAMES)

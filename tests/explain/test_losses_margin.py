@@ -247,11 +247,13 @@ def test_a_single_sequence() -> None:
     assert float(found.result) == pytest.approx(-math.log(0.875))
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.parametrize("name", NAMES)
 def test_samples_of_the_database(name: str) -> None:
     assert database(f"nn.functional.{name}", OURS, 5) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", [*NAMES, "CTCLoss", "MultiLabelMarginLoss", "MultiMarginLoss"])

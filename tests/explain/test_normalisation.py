@@ -176,11 +176,13 @@ def test_a_network_with_batch_norm_trains_and_evaluates() -> None:
     assert wrong(evidence, OURS) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.parametrize("name", [f"nn.functional.{name}" for name in NAMES] + NATIVE)
 def test_samples_of_the_database(name: str) -> None:
     assert database(name, OURS, 6) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", [*FLOATS, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", [f"nn.functional.{name}" for name in NAMES] + NATIVE)
@@ -197,6 +199,7 @@ def test_gradients_for_mean_and_variance_have_no_rule() -> None:
     assert wrong(differentiated(torch.native_group_norm(x, None, None, 2, 4, 3, 2, 1e-5)[0]), OURS) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["BatchNorm1d", "BatchNorm2d", "InstanceNorm2d", "LayerNorm", "GroupNorm"])
 def test_all_of_the_modules(name: str) -> None:

@@ -198,11 +198,13 @@ def test_large_windows_are_added_one_by_one() -> None:
         assert wrong(both_ways(function), OURS) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.parametrize("name", NAMES)
 def test_samples_of_the_database(name: str) -> None:
     assert database(f"nn.functional.{name}", OURS, 6) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", NAMES)
@@ -210,6 +212,7 @@ def test_all_of_the_database(name: str, dtype: torch.dtype) -> None:
     assert database(f"nn.functional.{name}", OURS, 10_000, dtype) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["LPPool1d", "LPPool2d", "LPPool3d", "MaxPool3d", "AvgPool3d"])
 def test_all_of_the_modules(name: str) -> None:

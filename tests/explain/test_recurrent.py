@@ -178,6 +178,7 @@ def test_a_network_that_continues_waves() -> None:
 PROJECTS = "ignore:LSTM with projections is not supported with oneDNN"
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.filterwarnings(PROJECTS)
 @pytest.mark.parametrize("name", ["RNNCell", "LSTMCell", "GRUCell", "RNN", "GRU", "LSTM"])
 def test_samples_of_the_database(name: str) -> None:
@@ -185,6 +186,7 @@ def test_samples_of_the_database(name: str) -> None:
         assert wrong(both_ways(use), OURS) == []
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.exhaustive
 @pytest.mark.filterwarnings(PROJECTS)
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -338,6 +338,7 @@ NAMES = """
 """.split()  # noqa: SIM905
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.parametrize("name", NAMES[::6])
 def test_samples_of_pytorch(name: str) -> None:
     assert database(name, OURS, 3) == []
@@ -347,6 +348,7 @@ UNTOLD = "CopySlices"
 """Circular padding writes into parts of a new tensor; see above."""
 
 
+@pytest.mark.usefixtures("torch_database")
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", NAMES)
