@@ -83,8 +83,8 @@ def prepare(folder: str) -> int:
 
 
 def wanted() -> bool:
-    """Whether starts are to be forks."""
-    return WARM in os.environ
+    """Whether starts are to be forks: never where there is no Linux."""
+    return WARM in os.environ and hasattr(os, "pidfd_open")
 
 
 def _address(kind: str) -> str:
