@@ -38,8 +38,16 @@ elif name == "transformer":
     def criterion(logits, targets):
         return nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
+elif name == "deep":
+    blocks = [
+        nn.Sequential(nn.LayerNorm(64), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 64)) for _ in range(100)
+    ]
+    model = nn.Sequential(nn.Linear(32, 64), *blocks, nn.Linear(64, 10))
+    inputs, targets = torch.randn(32, 32), torch.randint(10, (32,))
+    criterion = nn.CrossEntropyLoss()
 
-optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
+make = torch.optim.AdamW if name == "deep" else torch.optim.SGD
+optimizer = make(model.parameters(), lr=0.001)
 for i in range(iterations):
     if i == WARM_UP:
         start, start_cpu = time.perf_counter(), time.process_time()

@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Row]]] = {
     "observed": running.observed,
     "trace": running.trace,
     "step": running.one_step,
+    "deep": running.one_step_of_many_parameters,
     "back": running.back_in_a_long_run,
     "race": running.race,
     "conditions": running.conditions,

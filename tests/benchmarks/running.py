@@ -198,6 +198,24 @@ def one_step() -> Iterator[Row]:
     )
 
 
+def one_step_of_many_parameters() -> Iterator[Row]:
+    """A model of 604 parameters with AdamW's state: a step must not cost what all of them cost."""
+    forwards, backwards = asyncio.run(deep_steps(60, 20))
+    yield (
+        "one step of a model with 604 parameters, forwards / backwards, without a screen",
+        "",
+        f"median {milli(statistics.median(forwards))} / {milli(statistics.median(backwards))}",
+    )
+
+
+async def deep_steps(forwards: int, backwards: int) -> tuple[list[float], list[float]]:
+    async with open_session(LOOPS, "deep", "1000") as session:
+        await session.goto(2, 50)
+        there = [await timed(session.step, "walk") for _ in range(forwards)]
+        back = [await timed(session.step, "walk", True) for _ in range(backwards)]
+        return there, back
+
+
 async def steps(count: int) -> list[float]:
     async with open_session(LOOPS, "toy", "1000000") as session:
         for _ in range(200):
