@@ -43,11 +43,13 @@ def press_and_wait(terminal: Terminal, key: str) -> float:
     before, changed = terminal.text, []
     start = time.perf_counter()
     terminal.press(key)
-    for arrived, written in list(arrivals(terminal)):
-        terminal.feed(written)
-        if not changed and terminal.text != before:
-            changed.append(arrived)
-    assert changed, f"nothing changed on the screen after {key!r}:\n{before}"
+    while not changed:
+        frames = list(arrivals(terminal))
+        assert frames, f"nothing changed on the screen after {key!r}:\n{before}"
+        for arrived, written in frames:
+            terminal.feed(written)
+            if not changed and terminal.text != before:
+                changed.append(arrived)
     return changed[0] - start
 
 
