@@ -228,3 +228,42 @@ def test_real_nets_are_summed(
     found = ask(driver, driver.session.chain(element, index))
     assert found.agrees and found.passes[0].autograd != 0
     assert len(found.passes[0].layers) >= 4
+
+
+OWN = """\
+import torch
+from torch.utils.checkpoint import checkpoint
+
+class Square(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        return 2 * x * gradient
+
+first, second = torch.nn.Linear(3, 2), torch.nn.Linear(2, 2)
+optimizer = torch.optim.SGD([*first.parameters(), *second.parameters()], lr=0.1)
+for i in range(3):
+    optimizer.zero_grad()
+    h = Square.apply(first(torch.ones(1, 3)))
+    h = checkpoint(second, h, use_reentrant=False) if i == 1 else second(h)
+    h.sum().backward()
+    optimizer.step()
+"""
+
+
+def test_a_function_of_the_scripts_own_is_summed_and_a_checkpoint_refused_with_the_reason(
+    driver: Driver, tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    driver.load(tmp_path / "own.py")
+    driver.goto(1, 20)
+    found = ask(driver, driver.session.chain("first.weight", (0, 0)))
+    assert found.agrees and found.passes[0].autograd != 0
+    driver.goto(2, 20)
+    with pytest.raises(Refused, match=r"activation checkpointing"):
+        ask(driver, driver.session.chain("first.weight", (0, 0)))

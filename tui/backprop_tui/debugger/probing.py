@@ -209,10 +209,22 @@ def _chain(records: Sequence[Message], name: str, index: tuple[int, ...]) -> Cha
     from backprop_tui.explain.evidence import Omitted, decode
 
     try:
-        found = [(message["record"], decode(message["evidence"])) for message in records]
+        found = [(message["record"], decode(_evidence(message))) for message in records]
         return chain(nodes_of(found), name, index)
     except (Broken, Omitted) as reason:
         raise Refused(str(reason)) from None
+
+
+def _evidence(message: Message) -> Message:
+    """What an operation read and made. Raises Broken where that is not known: of functions of the script's
+    own, and of what activation checkpointing keeps."""
+    from backprop_tui.explain.chain import Broken
+
+    evidence: Message | None = message["evidence"]
+    if evidence is None or "trouble" in evidence:
+        why = evidence["trouble"] if evidence else "what it computes with is not known"
+        raise Broken(f"{message['record']['name']} cannot be written out: {why}")
+    return evidence
 
 
 def _loss(side: Side, iteration: int) -> float:
