@@ -566,6 +566,25 @@ def test_a_file_that_did_not_exist_is_gone_again(driver: Driver, tmp_path: Path)
     assert file.read_text() == "head 0 1 2 3 4 5 "
 
 
+def test_a_file_is_set_back_by_the_next_try_if_a_checkpoint_was_gone(
+    driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appended = tmp_path / "appended.txt"
+    appended.write_text("before\n")
+    driver.load(script("writes_files"), str(tmp_path))
+    driver.goto(4, 2)
+
+    async def gone(*_: Any) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(driver.session.run_of_script.processes, "wake", gone)
+        with pytest.raises(Refused, match="the checkpoint to start from is gone"):
+            driver.goto(1, 1)
+    driver.goto(1, 1)
+    assert appended.read_text() == "before\n"
+
+
 def test_a_file_that_cannot_be_set_back_is_told(driver: Driver, tmp_path: Path) -> None:
     appended = tmp_path / "appended.txt"
     appended.write_text("before\n")

@@ -73,16 +73,19 @@ class Appended:
         if files:
             self._files[told:] = files
 
-    def after(self, count: int) -> list[tuple[str, int | None]]:
-        """Each file that was opened after the first ``count``, with its length before the first time.
-
-        They are set back to these lengths, so that nothing more is known of them.
-        """
-        first: dict[str, int | None] = {}
-        for path, size in self._files[count:]:
-            first.setdefault(path, size)
+    def leave(self, count: int) -> list[tuple[str, int | None]]:
+        """Forget what was opened after the first ``count``. Returns it, to be set back, in that order."""
+        left = self._files[count:]
         del self._files[count:]
-        return list(first.items())
+        return left
+
+
+def first_lengths(files: Iterable[tuple[str, int | None]]) -> list[tuple[str, int | None]]:
+    """Each of these files once, with its length before it was opened for the first time."""
+    first: dict[str, int | None] = {}
+    for path, size in files:
+        first.setdefault(path, size)
+    return list(first.items())
 
 
 @dataclass
@@ -94,7 +97,7 @@ class History:
     starts: Starts = field(default_factory=Starts)
     ghosts: tuple[Ghost, ...] = ()
     """Futures that were left, the last one first."""
-    appended: Appended = field(default_factory=lambda: Appended())
+    appended: Appended = field(default_factory=Appended)
     _losses: Points[LossPoint] = field(default_factory=lambda: Points[LossPoint]())
     _rates: Points[RatePoint] = field(default_factory=lambda: Points[RatePoint]())
     furthest: tuple[Time, int] = (START, 0)

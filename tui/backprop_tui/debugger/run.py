@@ -13,7 +13,7 @@ from typing import Any
 
 from backprop_tui.debugger.conversation import Conversation
 from backprop_tui.debugger.failure import Refused, ended_how
-from backprop_tui.debugger.history import History
+from backprop_tui.debugger.history import History, first_lengths
 from backprop_tui.debugger.launch import Program
 from backprop_tui.debugger.log import ChangeLog, Entry
 from backprop_tui.debugger.processes import Checkpoint, Processes
@@ -189,12 +189,13 @@ class Run:
         self.conversation.abandon()
         arrival = self._expect()
         changes = [entry.message() for entry in pending]
+        table = base.table if self.tables.has(base.table) else None
+        files = self.history.appended.leave(base.appended)
         try:
-            table = base.table if self.tables.has(base.table) else None
-            files = self.history.appended.after(base.appended)
-            message = {"go": go, "changes": changes, "table": table, "files": files}
+            message = {"go": go, "changes": changes, "table": table, "files": first_lengths(files)}
             await self.processes.wake(base, message)
         except ConnectionError:
+            self.history.appended.take(base.appended, files)
             arrival.cancel()
             raise Refused("the checkpoint to start from is gone: try again") from None
         while go.get("interrupted") and not arrival.done():
@@ -312,7 +313,7 @@ class Run:
 
     def detailed(self, details: Message) -> Message:
         """What came with a stop or as an answer, the table of parameters whole."""
-        asleep = [place.table for place in self.processes.checkpoints]
+        asleep = (place.table for place in self.processes.checkpoints)
         return {**details, "parameters": self.tables.take(details["parameters"], asleep)}
 
     def _arrive(self, stop: Stop) -> None:
