@@ -195,9 +195,12 @@ def decode(body: bytes) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Replace non-finite floats in nested lists by the words that stand for them."""
+    """Replace numbers that JSON cannot carry, in nested lists too, by words: non-finite floats by those that
+    stand for them, complex numbers by what Python writes."""
     if isinstance(value, float):
         return value if math.isfinite(value) else nonfinite_word(value)
+    if isinstance(value, complex):
+        return str(value).strip("()")
     if isinstance(value, (list, tuple)):
         return list(value) if _finite(value) else [plain(item) for item in value]
     return value

@@ -19,7 +19,7 @@ from backprop_tui.debuggee.changes.registry import Registry
 from backprop_tui.debuggee.changes.schedule import stepping
 from backprop_tui.debuggee.changes.seed import seed_generators
 from backprop_tui.debuggee.changes.unmet import Unmet
-from backprop_tui.debuggee.changes.value import change_all, set_value, shortest
+from backprop_tui.debuggee.changes.value import brackets, change_all, set_value, shortest
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.inspection import Inspection
 from backprop_tui.debuggee.observer import Observer
@@ -273,8 +273,7 @@ class Alterations:
                 done = change_all(tensor, what, value[what])
                 return f"{value['name']}{part} {'= ' * (what == 'load')}{done}", ""
         result = set_value(tensor, value["index"], value["to"], f"{value['name']}{part}")
-        where = f"[{','.join(map(str, value['index']))}]" if value["index"] else ""
-        return f"{value['name']}{part}{where} = {shortest(result, tensor.dtype)}", ""
+        return f"{value['name']}{part}{brackets(value['index'])} = {shortest(result, tensor.dtype)}", ""
 
     def _seed(self, value: int) -> Answer:
         seed_generators(value)

@@ -41,9 +41,10 @@ class Appending:
         if not isinstance(file, (str, bytes, os.PathLike)):
             return
         path = os.path.abspath(os.fsdecode(file))
-        if path not in self._since and (os.path.isfile(path) or not os.path.exists(path)):
+        there = os.path.exists(path)
+        if path not in self._since and (os.path.isfile(path) or not there):
             self._since.add(path)
-            self._unsent.append((path, os.path.getsize(path) if os.path.exists(path) else None))
+            self._unsent.append((path, os.path.getsize(path) if there else None))
             self.count += 1
 
     def forked(self) -> None:

@@ -46,23 +46,23 @@ class Descriptions:
 class _Described:
     """A tensor as it was described, with a copy of its elements if they were looked at."""
 
-    __slots__ = ("bits", "info", "key", "reference")
+    __slots__ = ("_bits", "_looked_at", "_reference", "info", "key")
 
     def __init__(self, tensor: torch.Tensor, key: tuple[Any, ...], info: TensorInfo) -> None:
-        self.reference = weakref.ref(tensor)
         self.key = key
         self.info = info
-        looked_at = info.get("values") is not None or "norm" in info
-        self.bits = _bits(tensor, copied=True) if looked_at else None
+        self._reference = weakref.ref(tensor)
+        self._looked_at = info.get("values") is not None or "norm" in info
+        self._bits = _bits(tensor, copied=True) if self._looked_at else None
 
     def still(self, tensor: torch.Tensor) -> bool:
         """Whether the tensor is the one that was described, and as it was."""
-        if self.reference() is not tensor:
+        if self._reference() is not tensor:
             return False
-        if "norm" not in self.info and self.info.get("values") is None:
+        if not self._looked_at:
             return True
         bits = _bits(tensor)
-        return bits is not None and self.bits is not None and torch.equal(bits, self.bits)
+        return bits is not None and self._bits is not None and torch.equal(bits, self._bits)
 
 
 def _bits(tensor: torch.Tensor, copied: bool = False) -> torch.Tensor | None:

@@ -150,9 +150,10 @@ class Engine:
     def _describe(self, op: Op) -> None:
         """Describe an operation that is about to run, unless that was done at a stop before it."""
         self.quiet += 1
+        most = self._most(op)
         if op.record is None:
-            op.record = self.recorder.begun(op, self._most(op))
-        if self.witness.wanted and self._fully(op):
+            op.record = self.recorder.begun(op, most)
+        if most == ALL and self.witness.wanted:
             self.witness.begins(op)
         self.quiet -= 1
 
@@ -168,15 +169,11 @@ class Engine:
                 self.quiet -= 1
 
     def _most(self, op: Op) -> int:
-        """Up to how many elements its tensors are summarised."""
-        if self._fully(op):
+        """Up to how many elements its tensors are summarised: all of those that the screen may explain."""
+        recorder, gate = self.recorder, self.gate
+        if recorder.most == ALL or op.depth <= recorder.full_depth or gate.approaches(op):
             return ALL
-        return BESIDE if self.gate.shows(op) else 0
-
-    def _fully(self, op: Op) -> bool:
-        """Whether it may be the one that the screen explains."""
-        recorder = self.recorder
-        return recorder.most == ALL or op.depth <= recorder.full_depth or self.gate.approaches(op)
+        return BESIDE if gate.shows(op) else 0
 
     def _locate(self, op: Op) -> None:
         """Find the script's line. What torch does by itself belongs to the line that made it do so."""

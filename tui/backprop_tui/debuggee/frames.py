@@ -40,7 +40,11 @@ def _written_by_user(code: CodeType) -> bool:
 
 def user_frame() -> FrameType | None:
     """The innermost frame of the user's code (not torch's, ours or Python's library)."""
-    frame: FrameType | None = sys._getframe(1)
+    return _first_of_user(sys._getframe(1))
+
+
+def _first_of_user(frame: FrameType | None) -> FrameType | None:
+    """A frame, or the nearest of its callers, that is the user's code."""
     while frame is not None:
         code = frame.f_code
         known = _user.get(code)
@@ -63,15 +67,10 @@ def calling_frame() -> FrameType | None:
 
 def user_frames() -> Iterator[FrameType]:
     """All frames of the user's code, innermost first."""
-    frame: FrameType | None = sys._getframe(1)
+    frame = _first_of_user(sys._getframe(1))
     while frame is not None:
-        code = frame.f_code
-        known = _user.get(code)
-        if known is None:
-            known = _written_by_user(code)
-        if known:
-            yield frame
-        frame = frame.f_back
+        yield frame
+        frame = _first_of_user(frame.f_back)
 
 
 def called_from(names: frozenset[str], limit: int = 6) -> bool:

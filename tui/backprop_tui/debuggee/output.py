@@ -14,7 +14,6 @@ Mark = tuple[str, int, int] | None
 """(path of this process's file, how many bytes it holds, how many had been printed before it had
 one), None before it has one"""
 
-
 _MOST_TURNS = 10_000
 """Remembered until the next message."""
 
@@ -60,7 +59,7 @@ class Output:
         """Something is about to be written."""
         if stream != self._last:
             if len(self._turns) < _MOST_TURNS:
-                self._turns.append((self._last, self._size(self._last)))
+                self._turns.append((self._last, self._size(self._last) or 0))
             self._last = stream
 
     def _open(self, stream: int) -> None:
@@ -91,18 +90,18 @@ class Output:
         turns, self._turns = self._turns, []
         return turns
 
-    def _size(self, stream: int) -> int:
+    def _size(self, stream: int) -> int | None:
         try:
             return os.stat(self._paths[stream]).st_size
         except OSError:
-            return 0
+            return None
 
     def _mark(self, stream: int) -> Mark:
-        path = self._paths[stream]
-        if not os.path.exists(path):
+        size = self._size(stream)
+        if size is None:
             return None
-        size = self._sizes[stream] = self._size(stream)
-        return (path, size, self._before[stream])
+        self._sizes[stream] = size
+        return (self._paths[stream], size, self._before[stream])
 
 
 class _Telling(io.FileIO):

@@ -224,7 +224,7 @@ def load_compiler_late(quietly: Callable[[], AbstractContextManager[None]]) -> N
     sys.modules[_COMPILER] = torch._dynamo = compiler
 
 
-# autograd
+# modules
 def own_parameters(module: torch.nn.Module) -> dict[str, torch.Tensor | None]:
     """A module's own parameters by name, without those of its children: `named_parameters` looks for these
     for several microseconds a module."""
@@ -236,6 +236,7 @@ def own_buffers(module: torch.nn.Module) -> dict[str, torch.Tensor | None]:
     return module._buffers
 
 
+# autograd
 def sequence_number() -> int:
     """The sequence number that the next autograd node of this thread will get."""
     return int(torch._C._autograd._get_sequence_nr())

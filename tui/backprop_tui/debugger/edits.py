@@ -85,14 +85,14 @@ def _of_tensor(place: Choice, text: str) -> dict[str, Any]:
         return {**where, "load": value}
     if place.index is None:
         raise Refused(f"{place.name} is a whole tensor: fill {text.removeprefix('=').strip()} sets all of it")
-    return {**where, "index": list(place.index), "to": _sent(value)}
+    return {**where, "index": list(place.index), "to": plain(value)}
 
 
 def _single(text: str) -> Any:
     value = _numbers(text)
     if isinstance(value, list):
         raise Refused(f"one number is needed, not {text.strip()}")
-    return _sent(value)
+    return plain(value)
 
 
 def _whole_number(value: Any) -> Any:
@@ -142,12 +142,7 @@ def _plain_number(value: Any, *operands: Any) -> float | complex:
 
 
 def _listed(value: Any) -> Any:
-    return value if isinstance(value, list) else _sent(value)
-
-
-def _sent(value: float | complex) -> Any:
-    """A number as a message has it: a complex one as a word, as what is not finite is."""
-    return str(value).strip("()") if isinstance(value, complex) else plain(value)
+    return value if isinstance(value, list) else plain(value)
 
 
 def shape_of(values: Sequence[Any]) -> tuple[int, ...] | None:

@@ -37,16 +37,25 @@ def _check(path: str, line: int) -> None:
     try:
         with tokenize.open(path) as stream:
             text = stream.read()
-        lines = lines_of_code(text)
     except (OSError, SyntaxError, UnicodeDecodeError):
         return  # it cannot be known
+    if has_code(text, line):
+        return
     count = len(text.splitlines())
     if line > count:
         raise Refused(f"{name} has {count} lines: there is no line {line}")
-    if line not in lines:
-        raise Refused(
-            f"line {line} of {name} has no code: a breakpoint stops where an operation of its line is next"
-        )
+    raise Refused(f"line {line} of {name} {NO_CODE}")
+
+
+NO_CODE = "has no code: a breakpoint stops where an operation of its line is next"
+
+
+def has_code(text: str, line: int) -> bool:
+    """Whether an operation could belong to a line of a file; also where that cannot be known."""
+    try:
+        return line in lines_of_code(text)
+    except SyntaxError:
+        return True
 
 
 def lines_of_code(text: str) -> frozenset[int]:

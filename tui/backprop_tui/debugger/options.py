@@ -153,7 +153,7 @@ def _set(text: str) -> dict[str, Any]:
         raise wrong
     try:
         word = match["to"].replace(" ", "")
-        to = plain(float(word)) if "j" not in word else f"{complex(word)}".strip("()")
+        to = plain(complex(word) if "j" in word else float(word))
         index = [int(part) for part in (match["index"] or "").split(",") if part.strip()]
     except ValueError:
         raise wrong from None

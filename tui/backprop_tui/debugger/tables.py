@@ -29,9 +29,10 @@ class Tables:
                 rows.extend(before[slice(*item)])
             else:
                 rows.append(item)
+        table = tuple(rows)
         if news["id"] is not None:
-            self._keep(news["id"], tuple(rows), referred)
-        return tuple(rows)
+            self._keep(news["id"], table, referred)
+        return table
 
     def _keep(self, name: str, rows: tuple[ParameterRow, ...], referred: Iterable[str | None]) -> None:
         if len(self._known) >= _MOST_KEPT:

@@ -9,7 +9,7 @@ Values are what the protocol carries: numbers, or the words "nan", "inf" and "-i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -236,6 +236,11 @@ def flat(values: Any) -> list[Any]:
     if values and not isinstance(values[0], list):
         return values
     return [number for row in values for number in flat(row)]
+
+
+def known(infos: Sequence[TensorInfo | None] | None) -> list[TensorInfo]:
+    """Those of a record's tensors that there are: a node may have no gradient for an input."""
+    return [info for info in infos or () if info is not None]
 
 
 def elements(info: TensorInfo) -> list[Any]:

@@ -9,7 +9,7 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from backprop_tui.debugger.lines import lines_of_code
+from backprop_tui.debugger.lines import has_code
 from backprop_tui.debugger.view import View
 from backprop_tui.panes.drawing.colour import coloured_lines
 from backprop_tui.panes.drawing.notices import marked_lines
@@ -87,10 +87,7 @@ The script, with the operations of this iteration under the line that runs them.
 
     def has_code(self, line: int) -> bool:
         """Whether an operation could belong to a line of the file on the screen."""
-        try:
-            return line in lines_of_code(self._source.text)
-        except SyntaxError:
-            return True
+        return has_code(self._source.text, line)
 
     def show(self, view: View) -> None:
         """Show this view; the line cursor goes to the line about to run if that has moved."""

@@ -16,6 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from backprop_tui.actions import ACTIONS
+from backprop_tui.debugger.lines import NO_CODE
 from backprop_tui.debugger.view import Choice, View
 from backprop_tui.panes.pieces import TextPane
 from backprop_tui.panes.program import ProgramPane
@@ -370,4 +371,4 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
         if there or self.query_one(ProgramPane).has_code(line):
             self.session.toggle_breakpoint(file, line)
         else:
-            self.say(f"line {line} has no code: a breakpoint stops where an operation of its line is next")
+            self.say(f"line {line} {NO_CODE}")

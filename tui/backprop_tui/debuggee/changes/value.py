@@ -109,14 +109,15 @@ def _wrong_count(shape: list[int], index: list[int], name: str) -> str:
         return f"{who} is a single number: it is set without an index."
     count = "1 index" if len(shape) == 1 else f"{len(shape)} indices"
     example, given = (
-        f"{name}{_brackets([0] * len(shape))}",
-        f", not {name}{_brackets(index)}" if index else "",
+        f"{name}{brackets([0] * len(shape))}",
+        f", not {name}{brackets(index)}" if index else "",
     )
     return f"{who} has shape {shape}: choose one of its numbers with {count}, as in {example}{given}."
 
 
-def _brackets(index: list[int]) -> str:
-    return f"[{','.join(map(str, index))}]"
+def brackets(index: Sequence[int]) -> str:
+    """``[0,1]``; nothing for a tensor of one number, which has no index."""
+    return f"[{','.join(map(str, index))}]" if index else ""
 
 
 def _value(tensor: torch.Tensor, to: Any) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from backprop_tui.explain.numbers import known
 from backprop_tui.protocol import Record, TensorInfo, Time
 
 _KEPT = 5_000
@@ -120,11 +121,6 @@ class Past:
         for record in (*self._before.values(), *self._now.values()):
             if any(info.get("source") == source for info in record.get("inputs", ())):
                 yield record
-
-
-def known(infos: Sequence[TensorInfo | None] | None) -> list[TensorInfo]:
-    """Those of a record's tensors that are described."""
-    return [info for info in infos or () if info is not None]
 
 
 def _time(time: list[int]) -> Time:

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backprop_tui.debugger.view import Stop, View
-from backprop_tui.explain.numbers import fit, short_values, significant
+from backprop_tui.explain.numbers import fit, known, short_values, significant
 from backprop_tui.panes.drawing import notices
 from backprop_tui.panes.drawing.records import (
     direction,
-    known,
     label,
     number,
     numbers,
@@ -60,7 +59,7 @@ def _raised(record: Record, width: int) -> list[Pieces]:
 
 
 def _tensors(side: str, infos: Sequence[TensorInfo | None] | None) -> list[Entry]:
-    present = known(list(infos or []))
+    present = known(infos)
     shown = present if len(present) <= MOST_INPUTS else present[: MOST_INPUTS // 2]
     found = [
         _tensor(f"{side} {info.get('name') or (index + 1 if len(present) > 1 else '')}".strip(), info)

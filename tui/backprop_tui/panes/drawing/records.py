@@ -9,6 +9,7 @@ from backprop_tui.explain.numbers import (
     display,
     elements,
     gradient_word,
+    known,
     nested_text,
     norm_of,
     shape_text,
@@ -79,11 +80,6 @@ def number(value: Any, dtype: str = "float64") -> str:
 def rates(values: list[Any]) -> str:
     """Learning rates, one per parameter group."""
     return ", ".join(number(value) for value in values)
-
-
-def known(infos: list[TensorInfo | None] | list[TensorInfo] | None) -> list[TensorInfo]:
-    """Without the nulls."""
-    return [info for info in infos or [] if info is not None]
 
 
 def numbers(info: TensorInfo, limit: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from backprop_tui.panes.drawing.records import known, number, target
+from backprop_tui.explain.numbers import known
+from backprop_tui.panes.drawing.records import number, target
 from backprop_tui.protocol import Record, TensorInfo
 
 TAKEN_OUT = frozenset(
