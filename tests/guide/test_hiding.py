@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
@@ -162,3 +163,14 @@ def test_output_keeps_its_lines() -> None:
     chunk = OutputChunk((1, 2), "out", "a 0.8531\nb 1\n")
 
     assert hidden_values(chunk, frozenset({0.8531})) == OutputChunk((1, 2), "out", "a ?\nb 1\n")
+
+
+def test_the_shortest_name_of_a_float32_is_the_very_number() -> None:
+    number = struct.unpack("f", struct.pack("f", -0.85))[0]
+
+    assert number != -0.85
+    assert hidden_text("g = [[−0.85] [−0.48]] ✓", frozenset({number})) == "g = [[?] [−0.48]] ✓"
+    assert (
+        hidden_text("a neuron of 0.85, a rate of 0.8", frozenset({number}))
+        == "a neuron of 0.85, a rate of 0.8"
+    )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from decimal import Decimal, InvalidOperation
+from struct import Struct
 from typing import Any, TypeVar
 
 from backprop_tui.debugger.view import View
@@ -14,6 +15,7 @@ from backprop_tui.explain.numbers import MINUS, Hidden
 _NUMERAL = re.compile(rf"(?<![\w.])[-{MINUS}]?\d+(?:\.\d*)?(?:[eE][-{MINUS}+]?\d+)?(?![\w.]*\w)")
 _FEWEST_DIGITS = 3
 """A numeral with fewer digits may be a rounding of many numbers: only the very number is hidden then."""
+_FLOAT32 = Struct("<f")
 _KEPT = frozenset({"time", "iteration", "number", "depth", "line", "landmark", "shape", "origin", "source"})
 """Entries of records that are places, not values."""
 
@@ -67,12 +69,21 @@ def _names(numeral: str, number: float) -> bool:
         value = Decimal(numeral.replace(MINUS, "-"))
     except InvalidOperation:
         return False
-    if float(value) == number:
+    if number in (float(value), _single(float(value))):
         return True
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or len(value.as_tuple().digits) < _FEWEST_DIGITS:
         return False
     return abs(Decimal(number) - value) <= Decimal((0, (6,), exponent - 1))
+
+
+def _single(value: float) -> float:
+    """The float32 that has this name: −0.85 is how −0.8500000238418579 is written, with all its digits."""
+    try:
+        nearest: float = _FLOAT32.unpack(_FLOAT32.pack(value))[0]
+    except OverflowError:
+        return value
+    return nearest
 
 
 def _masked(value: Any, numbers: frozenset[float]) -> Any:
