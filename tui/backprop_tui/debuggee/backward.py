@@ -8,16 +8,16 @@ reached from the roots gets a hook before it (its incoming gradients) and one af
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import torch
 
-from backprop_tui.debuggee import graph, private
+from backprop_tui.debuggee import counting, graph, private
 from backprop_tui.debuggee.changes.wrapping import transparent
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.frames import calling_frame
-from backprop_tui.debuggee.observer import Observer, address_of
+from backprop_tui.debuggee.observer import Observer
 from backprop_tui.debuggee.op import Op, OwnFunction
 from backprop_tui.protocol import OPERATION, PHASE
 
@@ -29,6 +29,8 @@ class Backward:
         self.engine = engine
         self.observer = observer
         self._depth = 0
+        self._surprised = False
+        """A hook of the script's ran an operation in a pass whose nodes were only counted."""
 
     def install(self) -> None:
         """Patch the engine's entry and what calls it."""
@@ -99,7 +101,7 @@ class Backward:
         self.engine.quiet += 1
         leaves = graph.leaves(roots)
         self.engine.quiet -= 1
-        self.observer.leaves = {address_of(leaf): leaf for leaf in leaves}
+        self.observer.reach(leaves)
 
     @transparent
     def _observed(self, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
@@ -109,22 +111,57 @@ class Backward:
         args = self._changed(t_outputs, args, kwargs)  # which a stop before it may have decided
         if self._depth == 1 and engine.conditions.armed:
             engine.conditions.backward_begins(t_outputs)
+        counted = None if self._surprised or not engine.overlooks() else self._count(t_outputs, args)
+        run = self._hooked if counted is None else partial(self._counted, *counted)
+        try:
+            result = run(op, original, t_outputs, args, kwargs)
+        except BaseException as error:
+            engine.fail(op, error)
+            raise
+        engine.end(op, result)
+        return result
+
+    @transparent
+    def _hooked(self, op: Op, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
+        """Run a pass and see each of its nodes."""
+        engine = self.engine
         looked_at = engine.recording or engine.watch is not None
         hooks = Hooks(engine, looked_at, bool(args[1:2] != (False,)))
         hooks.install(t_outputs)
         op.leaves = hooks.leaves
         if self._depth == 1:
-            self.observer.leaves = {address_of(leaf): leaf for leaf in hooks.leaves}
+            self.observer.reach(hooks.leaves)
             self._announce(t_outputs, args[0])
         try:
             result = self._with_mode(original, t_outputs, args, kwargs)
-        except BaseException as error:
-            engine.fail(op, error)
-            raise
         finally:
             hooks.remove()
         hooks.finish()
-        engine.end(op, result)
+        return result
+
+    def _count(self, t_outputs: Any, args: Any) -> tuple[int, list[torch.Tensor]] | None:
+        self.engine.quiet += 1
+        try:
+            return counting.backward_nodes(t_outputs, args[3:4] != ((),))
+        finally:
+            self.engine.quiet -= 1
+
+    @transparent
+    def _counted(
+        self, nodes: int, leaves: Any, op: Op, original: Any, t_outputs: Any, args: Any, kwargs: Any
+    ) -> Any:
+        """Run a pass of so many nodes at which nobody looks. Hooks of the script's may yet run operations
+        between them: their place is not known, and from the next pass on all nodes are looked at."""
+        clock = self.engine.clock
+        if self._depth == 1:
+            self.observer.reach(leaves)
+        before, begun, operations = clock.begin_whole(), (clock.landmark, clock.operation), None
+        try:
+            result = self._with_mode(original, t_outputs, args, kwargs)
+            operations = nodes
+        finally:
+            self._surprised = (clock.landmark, clock.operation) != begun
+            clock.end_whole(before, operations)
         return result
 
     def _announce(self, t_outputs: Any, given: Any) -> None:

@@ -19,7 +19,10 @@ class Clock:
     next operation, so that a scheduler's step still belongs to the one that ended.
     """
 
-    __slots__ = ("digest", "digests", "iteration", "landmark", "number", "operation", "over", "starts")
+    __slots__ = (
+        "digest", "digests", "iteration", "landmark", "number", "operation", "over", "starts", "unsure",
+        "wholes",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.landmark = 0
@@ -28,6 +31,10 @@ class Clock:
         self.number = 0
         self.over = False
         """The iteration has ended, the next has not begun."""
+        self.wholes = 0
+        """Above zero inside what is counted as a whole when it has ended."""
+        self.unsure: int | None = None
+        """The operation from which on their count since the landmark is not known."""
         self.digest = 0
         self.digests: list[tuple[int, int]] = []
         """(landmark, digest of everything up to it) since the last report."""
@@ -41,12 +48,30 @@ class Clock:
         self.over = False
         self.starts.append((self.iteration, self.landmark))
 
+    def begin_whole(self) -> tuple[int, int | None]:
+        """Operations begin that are counted when they have ended. Returns what `end_whole` is to be given."""
+        before = self.landmark, self.unsure
+        self.wholes += 1
+        if self.unsure is None:
+            self.unsure = self.operation
+        return before
+
+    def end_whole(self, before: tuple[int, int | None], operations: int | None) -> None:
+        """So many they were; None if it is not known how many of them ran."""
+        self.wholes -= 1
+        if operations is not None:
+            self.operation += operations
+            self.number += operations
+            if self.landmark == before[0]:
+                self.unsure = before[1]
+
     def pass_landmark(self, value: float, ends_iteration: bool) -> None:
         """A backward pass or a step completed; ``value`` is what the digest is made of."""
         if self.iteration == 0 or self.over:
             self.begin_iteration()
         self.landmark += 1
         self.operation = 0
+        self.unsure = 0 if self.wholes else None
         self.digest = zlib.crc32(_DOUBLE.pack(value), self.digest)
         self.digests.append((self.landmark, self.digest))
         if ends_iteration:

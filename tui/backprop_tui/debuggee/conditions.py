@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -23,8 +23,16 @@ if TYPE_CHECKING:
     from backprop_tui.debuggee.op import Op
 
 Message = dict[str, Any]
-Place = tuple[str | None, int | None, int]
-"""(file, line, iteration)"""
+Line = tuple[str | None, int | None]
+"""(file, line)"""
+
+
+class Place(NamedTuple):
+    """Where an operation is."""
+
+    depth: int
+    line: Line
+    iteration: int
 
 
 @dataclass
@@ -35,16 +43,17 @@ class Hit:
     text: str
     """What was found, in a few words."""
     landmark: int
-    ordinal: int
-    """Which hit of this breakpoint since that landmark it is, from 1."""
     time: list[int] | None = None
-    """Where to stand; None: at the first operation that comes, which was not observed."""
+    """Where to stand; None: at an operation that was not observed, or whose place is not known."""
+    since: tuple[int, int] = (-1, 0)
+    ordinal: int = 0
+    """Which hit of this breakpoint since that time it is, from 1."""
     more: Message = field(default_factory=dict)
 
     def message(self) -> Message:
         """For the debugger."""
-        found = {"id": self.id, "text": self.text, "landmark": self.landmark, "ordinal": self.ordinal}
-        return found | {"time": self.time} | self.more
+        found = {"id": self.id, "text": self.text, "landmark": self.landmark, "time": self.time}
+        return found | {"since": self.since, "ordinal": self.ordinal} | self.more
 
 
 class Visits:
@@ -55,25 +64,28 @@ class Visits:
     it is another one, so that a loop of one line is visited each time.
     """
 
-    def __init__(self) -> None:
-        self._places: list[Place] = []
-        """Of the last operation at each depth."""
-
-    def begin(self, here: Iterable[Op]) -> None:
+    def __init__(self, lines: Iterable[Line] = (), here: Iterable[Op] = ()) -> None:
         """``here``: the operations that are open, and the one before which we stand."""
-        self._places = [_place(op) for op in here]
+        self._lines = frozenset(lines)
+        self._places: list[Place] = []
+        """Those of the last operation at each depth that are at one of the lines."""
+        for op in here:
+            self.comes(op)
 
     def comes(self, op: Op) -> bool:
-        """Whether ``op`` begins a visit of its line."""
-        place, places, depth = (op.file, op.line, op.iteration), self._places, op.depth
-        del places[depth + 1 :]
-        known = place in places
-        places[depth:] = [place]
-        return not known
-
-
-def _place(op: Op) -> Place:
-    return (op.file, op.line, op.iteration)
+        """Whether ``op`` begins a visit of one of the lines."""
+        line, places = (op.file, op.line), self._places
+        wanted = line in self._lines
+        if not places and not wanted:
+            return False
+        while places and places[-1].depth > op.depth:
+            places.pop()
+        known = any(place.line == line and place.iteration == op.iteration for place in places)
+        if places and places[-1].depth == op.depth:
+            places.pop()
+        if wanted:
+            places.append(Place(op.depth, line, op.iteration))
+        return wanted and not known
 
 
 class Conditions:
@@ -99,7 +111,7 @@ class Conditions:
         self._copies: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._added_to: list[torch.Tensor] = []
         self._buffers: list[torch.Tensor] | None = None
-        self._ordinals: dict[int, tuple[int, int]] = {}
+        self._ordinals: dict[int, tuple[tuple[int, int], int]] = {}
 
     # arming
     def arm(self, message: Message, here: Iterable[Op] = ()) -> None:
@@ -120,7 +132,7 @@ class Conditions:
         self.hits, self._pending, self._ordinals = [], [], {}
         self._copies, self._added_to, self._buffers = [], [], None
         here = list(here)
-        self._visits.begin(here)
+        self._visits = Visits((wanted.what for wanted in self._wanted.get("line", ())), here)
         if results := self._wanted.get("result"):
             self.engine.watch = NonFinite(self.engine.quietly, results[0].what, here, self._result)
         elif isinstance(self.engine.watch, NonFinite):
@@ -130,6 +142,11 @@ class Conditions:
     def locates(self) -> bool:
         """Whether the line of each operation must be known."""
         return "line" in self._wanted or "result" in self._wanted
+
+    @property
+    def look_at_each(self) -> bool:
+        """Whether any operation may be the one that is looked for, also one of torch's own."""
+        return "operation" in self._wanted or "result" in self._wanted
 
     # operations
     def begins(self, op: Op) -> bool:
@@ -239,7 +256,7 @@ class Conditions:
     def _meet(self, wanted: Wanted, text: str, at_landmark: bool) -> None:
         """A condition has come true: the next operation is the one to look at it from."""
         landmark = self.engine.clock.landmark
-        hit = Hit(wanted.id, text, landmark, 0)
+        hit = Hit(wanted.id, text, landmark)
         if self.engine.observing:
             self._pending.append(hit)
         elif (landmark, 0) > self._after:
@@ -248,12 +265,14 @@ class Conditions:
 
     def _hit(self, wanted: Wanted, text: str, time: list[int], more: Message | None = None) -> None:
         if tuple(time) > self._after:
-            self._enter(Hit(wanted.id, text, time[0], 0, time, more or {}))
+            exactly = time if self.engine.clock.unsure is None else None
+            self._enter(Hit(wanted.id, text, time[0], exactly, more=more or {}))
 
     def _enter(self, hit: Hit) -> None:
-        landmark, count = self._ordinals.get(hit.id, (-1, 0))
-        hit.ordinal = count + 1 if landmark == hit.landmark else 1
-        self._ordinals[hit.id] = hit.landmark, hit.ordinal
+        since, count = self._ordinals.get(hit.id, (hit.since, 0))
+        hit.since = hit.landmark, (self.engine.clock.unsure or 0) if hit.time is None else 0
+        hit.ordinal = count + 1 if since == hit.since else 1
+        self._ordinals[hit.id] = hit.since, hit.ordinal
         self._counts[hit.id] += 1
         if self._collect or self._is_nth(hit):
             self.hits.append(hit)

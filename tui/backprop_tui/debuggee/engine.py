@@ -140,12 +140,18 @@ class Engine:
             self.on_begin(op)
         if self.gate.armed:
             reason = self.gate.wants(op)
-            if reason is not None:
+            if reason is not None and (clock.unsure is None or reason != "pause"):
                 self._stop(op, reason)
         self.open.append(op)
         if self.recording:
             self._describe(op)
         return op
+
+    def overlooks(self) -> bool:
+        """Whether nothing can stop at, record or look at what torch does by itself within the call that has
+        just been announced: then it is enough to count it."""
+        watched = (self.watch, self.on_begin, self.on_backward) != (None, None, None)
+        return not (self.recording or watched) and self.gate.is_far(self.clock)
 
     def _describe(self, op: Op) -> None:
         """Describe an operation that is about to run, unless that was done at a stop before it."""
@@ -177,8 +183,9 @@ class Engine:
 
     def _locate(self, op: Op) -> None:
         """Find the script's line. What torch does by itself belongs to the line that made it do so."""
-        if op.kind in _OF_TORCH and self.open and self.open[-1].file is not None:
-            op.file, op.line = self.open[-1].file, self.open[-1].line
+        around = self.open[-1] if self.open else None
+        if around is not None and around.file is not None and (around.sealed or op.kind in _OF_TORCH):
+            op.file, op.line = around.file, around.line
             return
         frame = user_frame()
         if frame is not None:

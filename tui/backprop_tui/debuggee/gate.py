@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from backprop_tui.protocol import KERNEL
 
 if TYPE_CHECKING:
+    from backprop_tui.debuggee.clock import Clock
     from backprop_tui.debuggee.conditions import Conditions
     from backprop_tui.debuggee.op import Op
 
@@ -94,6 +95,17 @@ class Gate:
         if until.time is not None and (op.landmark, op.index) >= until.time:
             return True
         return until.position is not None and (op.iteration, op.number) >= until.position
+
+    def is_far(self, clock: Clock) -> bool:
+        """Whether it cannot stop before the next landmark, but for a breakpoint at a line of the script."""
+        until = self.until
+        return not (
+            until.step
+            or self.pause
+            or (until.time is not None and clock.landmark >= until.time[0])
+            or (until.position is not None and clock.iteration >= until.position[0])
+            or self.conditions.look_at_each
+        )
 
     def approaches(self, op: Op) -> bool:
         """Whether ``op`` may be the last to complete before the one to go to."""

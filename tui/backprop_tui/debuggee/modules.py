@@ -46,6 +46,7 @@ class ModuleCalls:
         engine = self.engine
         loss = isinstance(module, private.LossModule)
         op = self._begin(module, loss, args, kwargs)
+        op.sealed = private.runs_torch_only(module)
         engine.in_loss += loss
         engine.in_module += 1
         try:

@@ -29,8 +29,9 @@ class Observer(private.FunctionMode):
         self.changes = changes
         self.updates: Any = None
         """Takes the operations inside `optimizer.step` (see `steps`)."""
-        self.leaves: dict[int, torch.Tensor] = {}
-        """Storage address to leaf, for the leaves that the last backward pass reached."""
+        self.reached: list[torch.Tensor] = []
+        """The leaves that the last backward pass reached."""
+        self._addresses: dict[int, torch.Tensor] | None = None
         self.stacked = False
         self._inside = 0
         """Above zero inside a composite function."""
@@ -43,6 +44,41 @@ class Observer(private.FunctionMode):
         """A loss function was called in the place of the script's."""
         self._announced: Call | None = None
         """The script's own call of a loss, while its operation is about to run."""
+
+    @property
+    def leaves(self) -> dict[int, torch.Tensor]:
+        """Storage address to leaf, for the leaves that the last backward pass reached."""
+        if self._addresses is None:
+            self._addresses = {address_of(leaf): leaf for leaf in self.reached}
+        return self._addresses
+
+    def reach(self, leaves: list[torch.Tensor]) -> None:
+        """A backward pass is about to reach these leaves."""
+        self.reached, self._addresses = leaves, None
+
+    @property
+    def overlooks(self) -> bool:
+        """Whether the operations within the call that has just been announced need not be seen."""
+        inside = self.updates is not None or self._inside or self.engine.in_function
+        return self.stacked and not inside and self.engine.overlooks()
+
+    @transparent
+    def call_counted(
+        self, count: Callable[[Any], int], function: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
+        """Call a function with the mode off the stack. ``count`` tells from its first argument how many
+        operations that is; if it fails, it is not known how far it came."""
+        clock = self.engine.clock
+        before, operations = clock.begin_whole(), None
+        private.remove(self)
+        try:
+            expected = count(args[0])
+            result = function(*args, **kwargs)
+            operations = expected
+        finally:
+            private.push_below(self)
+            clock.end_whole(before, operations)
+        return result
 
     def sync(self) -> None:
         """Put the mode on the stack or take it off, as observation and changes now want it.
@@ -197,7 +233,7 @@ class Observer(private.FunctionMode):
     def _in_place(self, name: str, args: Any, kwargs: Any) -> Op | None:
         """An in-place operation on a parameter is an update, on a gradient (zeroing) a clear."""
         target = args[0] if args else None
-        if not isinstance(target, torch.Tensor) or not self.leaves:
+        if not isinstance(target, torch.Tensor) or not self.reached:
             return None
         address = address_of(target)
         leaf = self.leaves.get(address)

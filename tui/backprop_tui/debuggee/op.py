@@ -29,6 +29,9 @@ class Op:
     """Every number that it reads and writes, if it is to be explained."""
     leaves: Any = None
     """backward: the leaves that it reaches. step: the parameters without a gradient when it began."""
+    sealed: bool = False
+    """No code of the script's runs in it but what it calls by operations of their own: those that it begins
+    itself are of its line."""
     sequence: int = 0
     """Sequence number of autograd's next node when the operation began."""
 

@@ -24,6 +24,7 @@ import torch.nn._reduction
 import torch.nn.functional as F
 import torch.overrides
 from torch.optim import lr_scheduler
+from torch.optim import optimizer as torch_optimizer
 from torch.optim.optimizer import Optimizer
 
 _pop_mode: Any = torch.overrides._pop_mode
@@ -55,15 +56,20 @@ def push_below(mode: Any) -> None:
     A ``with torch.device(...)`` of the script is a mode too, and leaving it pops whatever is on
     top: ours must not be there.
     """
-    above = _unstack()
-    _push_mode(mode)
-    _restack(reversed(above))
+    if torch._C._len_torch_function_stack():
+        above = _unstack()
+        _push_mode(mode)
+        _restack(reversed(above))
+    else:
+        _push_mode(mode)
 
 
 def remove(mode: Any) -> None:
     """Take one mode out of the stack, wherever it is."""
-    modes = _unstack()
-    _restack(item for item in reversed(modes) if item is not mode)
+    last = _pop_mode() if torch._C._len_torch_function_stack() else mode
+    if last is not mode:
+        modes = [last, *_unstack()]
+        _restack(item for item in reversed(modes) if item is not mode)
 
 
 def stacked(mode: Any) -> bool:
@@ -287,6 +293,8 @@ def with_memory(tensor: torch.Tensor) -> torch.Tensor:
 
 OwnNode = torch.autograd.function.BackwardCFunction
 """What the nodes of custom functions are derived from."""
+Accumulator: type = type(torch.autograd.graph.get_gradient_edge(torch.empty(0, requires_grad=True)).node)
+"""AccumulateGrad: the node of a leaf."""
 
 
 def running_node() -> Any:
@@ -345,6 +353,37 @@ def wrap_engine(wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Non
     torch.autograd._engine_run_backward = wrapped  # type: ignore[attr-defined]
 
 
+# modules
+_global_hooks = (
+    torch.nn.modules.module._global_forward_pre_hooks,
+    torch.nn.modules.module._global_forward_hooks,
+)
+_CALL_FUNCTIONS = frozenset({"torch.nn.modules.transformer", "torch.nn.modules.lazy"})
+"""Modules of torch.nn that call a function that they were given."""
+
+
+class _OfTorch(dict[type, bool]):
+    """Whether the classes of modules are torch's own, and call nothing that they were given."""
+
+    def __missing__(self, kind: type) -> bool:
+        place = kind.__module__
+        own = place.startswith("torch.nn.modules.") and place not in _CALL_FUNCTIONS
+        self[kind] = own and not issubclass(kind, torch.nn.TripletMarginWithDistanceLoss)
+        return self[kind]
+
+
+_of_torch = _OfTorch()
+
+
+def runs_torch_only(module: torch.nn.Module) -> bool:
+    """Whether the forward of a module, but for the modules in it, is torch's code and no hook's."""
+    return (
+        _of_torch[type(module)]
+        and not (module._forward_pre_hooks or module._forward_hooks or _global_hooks[0] or _global_hooks[1])
+        and "forward" not in module.__dict__
+    )
+
+
 # calls around an optimizer's step
 def wrap_step(wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
     """Put a wrapper around the `step` of every optimizer class that is made from now on.
@@ -385,6 +424,12 @@ _CLASS_OWNED = frozenset(
 )
 """Attributes that some optimizer classes put on their instances and that mean nothing to others."""
 
+_PACKAGE = f"{__name__.partition('.')[0]}."
+_GLOBAL_STEP_HOOKS = (
+    torch_optimizer._global_optimizer_pre_hooks,
+    torch_optimizer._global_optimizer_post_hooks,
+)
+
 foreach_zero = torch._foreach_zero_
 legacy_reduction = torch.nn._reduction.legacy_get_string
 
@@ -401,6 +446,18 @@ def step_by_script(optimizer: Optimizer) -> bool:
     step = optimizer.__dict__.get("step")
     made_in = getattr(step, "__globals__", {}).get("__name__")
     return step is not None and made_in not in (lr_scheduler.__name__, __name__)
+
+
+def plain_step(optimizer: Optimizer) -> bool:
+    """Whether a ``step`` runs torch's code only: a class of torch.optim, and nothing that the script hung on
+    it."""
+    own: Any = optimizer
+    hooks = (own._optimizer_step_pre_hooks, own._optimizer_step_post_hooks, *_GLOBAL_STEP_HOOKS)
+    return (
+        type(optimizer).__module__.startswith("torch.optim.")
+        and not step_by_script(optimizer)
+        and all([getattr(hook, "__module__", "").startswith(_PACKAGE) for group in hooks for hook in group.values()])
+    )
 
 
 def count_steps(optimizer: Optimizer) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import torch
 from torch.optim import Optimizer, lr_scheduler
 
-from backprop_tui.debuggee import private
+from backprop_tui.debuggee import counting, private
 from backprop_tui.debuggee.changes import Changes
 from backprop_tui.debuggee.changes.history import history_of
 from backprop_tui.debuggee.changes.wrapping import transparent
@@ -108,19 +108,28 @@ class Steps:
         rates = rates_of(optimizer)
         if self.engine.conditions.armed:
             self.engine.conditions.step_begins(optimizer)
-        updates = Updates(self.engine, optimizer)
+        overlooked = self.observer.overlooks and counting.steps_alone(*args, **kwargs)
+        run = partial(self.observer.call_counted, counting.gradients) if overlooked else self._watched
+        try:
+            result = run(original, args, kwargs)
+        except BaseException as error:
+            self.engine.fail(op, error)
+            raise
+        self.engine.end(op, result)
+        return result, rates
+
+    @transparent
+    def _watched(self, original: Any, args: Any, kwargs: Any) -> Any:
+        """Run a step and see the update of each parameter."""
+        updates = Updates(self.engine, args[0])
         args, kwargs = self._outside_step(args, kwargs)
         outer, self.observer.updates = self.observer.updates, updates
         try:
             result = original(*args, **kwargs)
-        except BaseException as error:
-            self.engine.fail(op, error)
-            raise
         finally:
             self.observer.updates = outer
         updates.finish()
-        self.engine.end(op, result)
-        return result, rates
+        return result
 
     def _outside_step(self, args: Any, kwargs: Any) -> Any:
         """A closure's operations are the script's, not the optimizer's: wrap it."""
@@ -160,8 +169,13 @@ class Steps:
             if not engine.observing:
                 return clear(target, *args, **kwargs)
             op = engine.begin(PHASE, "zero_grad", "zero_grad", target)
+            plain = changes.zero_grad.mode == "on" and counting.sets_none(args, kwargs)
             try:
-                result = clear(target, *args, **kwargs)
+                if plain and self.observer.overlooks:
+                    everything = (target, *args)
+                    result = self.observer.call_counted(counting.gradients, original, everything, kwargs)
+                else:
+                    result = clear(target, *args, **kwargs)
             except BaseException as error:
                 engine.fail(op, error)
                 raise

@@ -28,8 +28,8 @@ class Hit:
     time: Time
     """Where to stand."""
     exact: bool = True
-    """False: at the first operation from that time on before which the breakpoint, met for the
-    `ordinal`-th time since the landmark, would stop."""
+    """False: at the operation before which the breakpoint, met for the `ordinal`-th time from then on, would
+    stop."""
     ordinal: int = 1
 
     @property
@@ -53,7 +53,7 @@ def hits_of(message: Sequence[Message], points: Sequence[Breakpoint]) -> list[Hi
         Hit(
             points[hit["id"]],
             hit["text"],
-            (hit["landmark"], 0) if hit["time"] is None else (hit["time"][0], hit["time"][1]),
+            tuple(hit["time"] or hit["since"]),
             hit["time"] is not None,
             hit["ordinal"],
         )
@@ -193,8 +193,10 @@ class Stopping:
         """The operation before which a hit is met that was met at full speed."""
         starts = self.run.history.starts
         iteration = starts.of_landmark(max(hit.time[0] - 1, 0))
+        iteration = iteration if iteration > 1 else 0  # no landmark lies between the iterations 0 and 1
         base = self.run.processes.nearest(starts.of(iteration))
-        go = {**hit.target(self.run).condition(), "observe": [[iteration, None]]}
+        # Recorded, for then every operation is looked at and none is counted as one of many.
+        go = {**hit.target(self.run).condition(), "observe": [[iteration, None]], "record": True}
         stop = await scout.send(base, go)
         landmark, operation = stop["time"]
         return replace(hit, time=(landmark, operation), exact=True)

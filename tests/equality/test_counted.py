@@ -1,0 +1,49 @@
+"""Where nobody looks, operations are counted as a whole: the numbers of all others, and every bit that a
+script computes, are those of a run in which each is announced."""
+
+import pytest
+
+from support import warm
+from support.scripts import SCRIPTS, TESTS, bare, environment, python
+
+COUNTED = str(TESTS / "support" / "counted.py")
+INEXACT = " False"
+"""At the end of a line: an operation has failed since the last landmark, before it was through."""
+
+
+def lines(how: str, script: str, *arguments: str) -> list[str]:
+    done = warm.run(
+        python(COUNTED, how, script, *arguments),
+        stdout=warm.PIPE, stderr=warm.STDOUT, timeout=300, env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    found: list[str] = done.stdout.splitlines()
+    return found
+
+
+def exact(counted: list[str], announced: list[str]) -> list[tuple[str, str]]:
+    assert len(counted) == len(announced)
+    return [pair for pair in zip(counted, announced, strict=True) if not pair[0].endswith(INEXACT)]
+
+
+def same(script: str, *arguments: str) -> int:
+    """Compare the two; how many of the script's own lines bare Python prints too."""
+    pairs = exact(lines("whole", script, *arguments), lines("each", script, *arguments))
+    assert [pair for pair in pairs if pair[0] != pair[1]] == []
+    told = {line for line, _ in pairs}
+    printed = bare(script, *arguments, dump=False).output.splitlines()
+    assert [line for line in printed if line not in told] == []
+    return len(printed)
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("steps_alone", 80), ("passes", 36), ("real/custom_function", 5), ("real/gan", 2)]
+)
+def test_counted_as_a_whole_and_one_by_one(name: str, least: int) -> None:
+    assert same(str(SCRIPTS / f"{name}.py")) >= least
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("plan", ["losses,1,0,4", "modules,3,1,1", "ops,10,3,2"])
+def test_the_databases(plan: str) -> None:
+    assert same(str(SCRIPTS / "databases.py"), plan) > 30
