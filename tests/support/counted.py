@@ -3,8 +3,8 @@
     python counted.py whole|each SCRIPT ARGS
 
 whole: what torch does by itself within a call of the script's is counted, where nobody looks at it; each:
-every operation is announced. A line at every operation of depth 0, at every landmark and for every breakpoint
-met: its iteration, landmark, the numbers of the operation since the landmark and in the iteration.
+every operation is announced. A line at every operation of depth 0 and at every landmark: which it is, the
+iteration, the number in it, and whether that is sure.
 """
 
 import sys
@@ -37,7 +37,7 @@ class Told(Clock):
 
     def pass_landmark(self, value: float, ends_iteration: bool) -> None:
         super().pass_landmark(value, ends_iteration)
-        print("landmark", self.landmark, "iteration", self.iteration, "number", self.number, flush=True)
+        print("landmark", self.landmark, self.iteration, self.number, self.unsure is None, flush=True)
 
 
 class Announced(boot.Engine):

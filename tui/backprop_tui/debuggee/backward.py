@@ -30,7 +30,7 @@ class Backward:
         self.observer = observer
         self._depth = 0
         self._surprised = False
-        """A hook of the script's ran an operation in a pass whose nodes were only counted."""
+        """Code of the script's has run operations between the nodes of a pass."""
 
     def install(self) -> None:
         """Patch the engine's entry and what calls it."""
@@ -124,7 +124,8 @@ class Backward:
     @transparent
     def _hooked(self, op: Op, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
         """Run a pass and see each of its nodes."""
-        engine = self.engine
+        engine, clock = self.engine, self.engine.clock
+        begun = clock.landmark, clock.operation
         looked_at = engine.recording or engine.watch is not None
         hooks = Hooks(engine, looked_at, bool(args[1:2] != (False,)))
         hooks.install(t_outputs)
@@ -137,6 +138,7 @@ class Backward:
         finally:
             hooks.remove()
         hooks.finish()
+        self._surprised |= (clock.landmark, clock.operation - hooks.begun) != begun
         return result
 
     def _count(self, t_outputs: Any, args: Any) -> tuple[int, list[torch.Tensor]] | None:
@@ -160,7 +162,7 @@ class Backward:
             result = self._with_mode(original, t_outputs, args, kwargs)
             operations = nodes
         finally:
-            self._surprised = (clock.landmark, clock.operation) != begun
+            self._surprised |= (clock.landmark, clock.operation) != begun
             clock.end_whole(before, operations)
         return result
 
@@ -235,6 +237,8 @@ class Hooks:
         self.leaves: list[torch.Tensor] = []
         self._handles: list[Any] = []
         self._removed = False
+        self.begun = 0
+        """So many nodes have."""
         self._open: list[Op] = []
 
     def install(self, roots: Any) -> None:
@@ -279,6 +283,7 @@ class Hooks:
 
     def _begin(self, kind: str, name: str, inputs: Any) -> None:
         engine = self.engine
+        self.begun += 1
         op = engine.begin(OPERATION, kind, name, inputs)
         if not engine.recording and engine.watch is None:
             # autograd copies a gradient that somebody else holds before it keeps it or adds to it

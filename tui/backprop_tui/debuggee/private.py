@@ -456,8 +456,12 @@ def plain_step(optimizer: Optimizer) -> bool:
     return (
         type(optimizer).__module__.startswith("torch.optim.")
         and not step_by_script(optimizer)
-        and all([getattr(hook, "__module__", "").startswith(_PACKAGE) for group in hooks for hook in group.values()])
+        and all(_is_ours(hook) for group in hooks for hook in group.values())
     )
+
+
+def _is_ours(hook: Any) -> bool:
+    return getattr(hook, "__module__", "").startswith(_PACKAGE)
 
 
 def count_steps(optimizer: Optimizer) -> None:
