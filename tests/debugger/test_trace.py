@@ -211,6 +211,20 @@ def test_the_options_that_change_the_script(loop: str) -> None:
 
 
 @pytest.mark.exhaustive
+def test_a_pass_from_a_leaf_accumulates(tmp_path: Path) -> None:
+    path = tmp_path / "leaf.py"
+    path.write_text(
+        "import torch\nw = torch.tensor(2.0, requires_grad=True)\nfor _ in range(2): w.backward()\n"
+    )
+    records, _ = trace(str(path))
+
+    found = [(record["before"], record["after"]) for record in of_kind(records, "accumulate")]
+    assert [(before and before["values"], after["values"]) for before, after in found] == [
+        (None, 1.0),
+        (1.0, 2.0),
+    ]
+
+
 def test_levels(loop: str) -> None:
     phases, operations, kernels = (
         trace("--level", level, loop, "2", "0")[0] for level in ("phase", "operation", "kernel")

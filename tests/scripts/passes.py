@@ -69,6 +69,10 @@ for _ in range(3):
 for handle in handles:
     handle.remove()
 
+for _ in range(2):
+    leaf = torch.ones(2, requires_grad=True)
+    leaf.backward(torch.ones(2))
+
 loss = net(x).square().mean()
 loss.backward()
 try:

@@ -224,9 +224,9 @@ class Backward:
 class Hooks:
     """The hooks of one backward pass.
 
-    They hold numbers and strings only, never a node or a tensor: a cycle through C++ would leak
-    the whole graph. ``both``: also hook what comes after a node; without that a node's operation
-    ends when the next begins, which is enough to count them.
+    They hold numbers and strings only, never a node or a tensor that outlives the pass: a cycle through
+    C++ would leak the whole graph. ``both``: also hook what comes after a node; without that a node's
+    operation ends when the next begins, which is enough to count them.
     """
 
     def __init__(self, engine: Engine, both: bool, retained: bool) -> None:
@@ -235,6 +235,8 @@ class Hooks:
         """The graph outlives the pass, and its hooks must not."""
         self._both = both
         self.leaves: list[torch.Tensor] = []
+        self._accumulators: list[Any] = []
+        """That of a leaf which is a root itself would be gone, and its hooks, if nobody held it."""
         self._handles: list[Any] = []
         self._removed = False
         self.begun = 0
@@ -255,6 +257,7 @@ class Hooks:
         kind = type(node).__name__
         if kind == "AccumulateGrad":
             self.leaves.append(node.variable)
+            self._accumulators.append(node)
             before = private.NodeHook(self._accumulate_begins, len(self.leaves) - 1)
         else:
             before = private.NodeHook(self._node_begins, kind, private.node_sequence(node))
@@ -307,4 +310,5 @@ class Hooks:
             handle.remove()
         self._handles.clear()
         self._removed = True
+        self._accumulators.clear()
         self.leaves = []

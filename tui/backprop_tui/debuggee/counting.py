@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from backprop_tui.debuggee import graph, private
+from backprop_tui.debuggee import private
 
 
 def sets_none(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -42,12 +42,19 @@ def backward_nodes(roots: Any, inputs: Any) -> tuple[int, list[torch.Tensor]] | 
     that can be reached, or runs code of the script's."""
     if inputs:
         return None
-    nodes = graph.reachable(roots)
+    stack = [private.root_node(root) for root in roots]
+    seen: set[Any] = {None}
     leaves = []
-    for node in nodes:
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
         kind = type(node)
         if kind is private.Accumulator:
             leaves.append(node.variable)
         elif issubclass(kind, private.OwnNode):
             return None
-    return len(nodes), leaves
+        else:
+            stack += [child for child, _ in node.next_functions]
+    return len(seen) - 1, leaves

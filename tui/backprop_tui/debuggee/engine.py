@@ -187,7 +187,7 @@ class Engine:
         if around is not None and around.file is not None and (around.sealed or op.kind in _OF_TORCH):
             op.file, op.line = around.file, around.line
             return
-        frame = user_frame()
+        frame = user_frame(3)  # beyond this function and what announces an operation
         if frame is not None:
             op.file, op.line = frame.f_code.co_filename, frame.f_lineno
 
@@ -307,10 +307,11 @@ class Engine:
         frame = self.caller or user_frame()
         if frame is None:
             return ""
-        key = (frame.f_code, frame.f_lasti)
+        code = frame.f_code
+        key = (code.co_filename, code.co_name, code.co_firstlineno, frame.f_lasti)
         known = self._sites.get(key)
         if known is None:
-            known = self._sites[key] = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            known = self._sites[key] = f"{code.co_filename}:{frame.f_lineno}"
         return known
 
     def step_done(self, optimizer: Any, number: int, rates: list[Any]) -> None:

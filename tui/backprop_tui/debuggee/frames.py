@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from types import CodeType, FrameType
+from types import FrameType
 
 import torch
 
@@ -18,7 +18,17 @@ _LIBRARIES = (
     PACKAGE,
     "<",
 )
-_user: dict[CodeType, bool] = {}
+
+
+class _Users(dict[str, bool]):
+    """File names, asked once for every frame that is passed: a code object would be hashed in whole."""
+
+    def __missing__(self, filename: str) -> bool:
+        self[filename] = written_by_user(filename)
+        return self[filename]
+
+
+_of_user = _Users()
 
 
 def is_ours(filename: str) -> bool:
@@ -31,29 +41,19 @@ def written_by_user(filename: str) -> bool:
     return filename.startswith(_LESSONS) or not filename.startswith(_LIBRARIES)
 
 
-def _written_by_user(code: CodeType) -> bool:
-    known = _user.get(code)
-    if known is None:
-        known = _user[code] = written_by_user(code.co_filename)
-    return known
+def user_frame(ours: int = 1) -> FrameType | None:
+    """The innermost frame of the user's code (not torch's, ours or Python's library).
 
-
-def user_frame() -> FrameType | None:
-    """The innermost frame of the user's code (not torch's, ours or Python's library)."""
-    return _first_of_user(sys._getframe(1))
+    ``ours``: so many callers are known to be ours. Python makes an object of every frame that is looked at.
+    """
+    return _first_of_user(sys._getframe(ours))
 
 
 def _first_of_user(frame: FrameType | None) -> FrameType | None:
     """A frame, or the nearest of its callers, that is the user's code."""
-    while frame is not None:
-        code = frame.f_code
-        known = _user.get(code)
-        if known is None:
-            known = _written_by_user(code)
-        if known:
-            return frame
+    while frame is not None and not _of_user[frame.f_code.co_filename]:
         frame = frame.f_back
-    return None
+    return frame
 
 
 def calling_frame() -> FrameType | None:
@@ -62,7 +62,7 @@ def calling_frame() -> FrameType | None:
     Python makes an object of every frame that is looked at: one is cheaper than a walk.
     """
     frame = sys._getframe(2)
-    return frame if _written_by_user(frame.f_code) else None
+    return frame if _of_user[frame.f_code.co_filename] else None
 
 
 def user_frames() -> Iterator[FrameType]:

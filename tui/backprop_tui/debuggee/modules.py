@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,6 +14,33 @@ from backprop_tui.debuggee.op import Op
 from backprop_tui.protocol import OPERATION, PHASE
 
 _original_call = torch.nn.Module.__call__
+_CALL_FUNCTIONS = frozenset({"torch.nn.modules.transformer", "torch.nn.modules.lazy"})
+"""Modules of torch.nn that call a function that they were given."""
+
+
+@dataclass(frozen=True)
+class ModuleKind:
+    """What is known of a module by its class."""
+
+    scripted: bool
+    """Compiled by torch.jit: its operations are not torch functions."""
+    loss: bool
+    own: bool
+    """Of torch.nn, and calls no function that it was given."""
+
+
+class _Kinds(dict[type, ModuleKind]):
+    def __missing__(self, kind: type) -> ModuleKind:
+        place = kind.__module__
+        self[kind] = ModuleKind(
+            issubclass(kind, torch.jit.ScriptModule),
+            issubclass(kind, private.LossModule),
+            place.startswith("torch.nn.modules.") and place not in _CALL_FUNCTIONS,
+        )
+        return self[kind]
+
+
+_kinds = _Kinds()
 
 
 class ModuleCalls:
@@ -27,9 +55,10 @@ class ModuleCalls:
 
         @transparent
         def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if not engine.observing or not engine.ours() or isinstance(module, torch.jit.ScriptModule):
+            kind = _kinds[type(module)]
+            if not engine.observing or not engine.ours() or kind.scripted:
                 return _original_call(module, *args, **kwargs)
-            return self._observed(module, args, kwargs)
+            return self._observed(kind, module, args, kwargs)
 
         self._call = call
 
@@ -42,11 +71,10 @@ class ModuleCalls:
             torch.nn.Module.__call__ = self._call if self._installed else _original_call  # type: ignore[method-assign]
 
     @transparent
-    def _observed(self, module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
-        engine = self.engine
-        loss = isinstance(module, private.LossModule)
+    def _observed(self, kind: ModuleKind, module: torch.nn.Module, args: Any, kwargs: Any) -> Any:
+        engine, loss = self.engine, kind.loss
         op = self._begin(module, loss, args, kwargs)
-        op.sealed = private.runs_torch_only(module)
+        op.sealed = kind.own and not private.has_forward_of_script(module)
         engine.in_loss += loss
         engine.in_module += 1
         try:

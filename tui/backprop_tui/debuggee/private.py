@@ -145,10 +145,6 @@ def expanded(function: Any, mode: Any) -> Iterator[None]:
         scope.update(originals)
 
 
-LossModule = torch.nn.modules.loss._Loss
-"""What the modules of losses are derived from."""
-
-
 def name_no_ranges_of_optimizers() -> None:
     """Let torch's optimizers not name ranges for a profiler that is not there.
 
@@ -281,9 +277,11 @@ def results_like(node: Any) -> list[tuple[tuple[int, ...], torch.dtype, torch.de
 
 def root_node(root: Any) -> Any:
     """The node of a root of a backward pass, which is a tensor or a gradient edge; None for one without."""
-    if isinstance(root, torch.Tensor):
-        return gradient_node(root) if root.requires_grad else None
-    return root.node
+    if not isinstance(root, torch.Tensor):
+        return root.node
+    if root.grad_fn is not None:
+        return root.grad_fn
+    return gradient_node(root) if root.requires_grad else None
 
 
 def with_memory(tensor: torch.Tensor) -> torch.Tensor:
@@ -358,29 +356,18 @@ _global_hooks = (
     torch.nn.modules.module._global_forward_pre_hooks,
     torch.nn.modules.module._global_forward_hooks,
 )
-_CALL_FUNCTIONS = frozenset({"torch.nn.modules.transformer", "torch.nn.modules.lazy"})
-"""Modules of torch.nn that call a function that they were given."""
+LossModule = torch.nn.modules.loss._Loss
+"""What the modules of losses are derived from."""
 
 
-class _OfTorch(dict[type, bool]):
-    """Whether the classes of modules are torch's own, and call nothing that they were given."""
-
-    def __missing__(self, kind: type) -> bool:
-        place = kind.__module__
-        own = place.startswith("torch.nn.modules.") and place not in _CALL_FUNCTIONS
-        self[kind] = own and not issubclass(kind, torch.nn.TripletMarginWithDistanceLoss)
-        return self[kind]
-
-
-_of_torch = _OfTorch()
-
-
-def runs_torch_only(module: torch.nn.Module) -> bool:
-    """Whether the forward of a module, but for the modules in it, is torch's code and no hook's."""
-    return (
-        _of_torch[type(module)]
-        and not (module._forward_pre_hooks or module._forward_hooks or _global_hooks[0] or _global_hooks[1])
-        and "forward" not in module.__dict__
+def has_forward_of_script(module: torch.nn.Module) -> bool:
+    """Whether a hook, or a function in the place of its forward, hangs on a module or on all."""
+    return bool(
+        module._forward_pre_hooks
+        or module._forward_hooks
+        or _global_hooks[0]
+        or _global_hooks[1]
+        or "forward" in module.__dict__
     )
 
 
