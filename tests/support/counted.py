@@ -59,7 +59,7 @@ def main(how: str, script: str, arguments: list[str]) -> int:
     engine.clock = Told()
     engine.gate.arm(Until())
     if how == "each":
-        engine.overlooks = lambda: False  # type: ignore[method-assign]
+        engine.overlooks = lambda kind: False  # type: ignore[method-assign]
     engine.observing = True
     debuggee.server.observes = lambda iteration: True  # type: ignore[method-assign]
     engine.next_report = float("inf")

@@ -111,7 +111,7 @@ class Backward:
         args = self._changed(t_outputs, args, kwargs)  # which a stop before it may have decided
         if self._depth == 1 and engine.conditions.armed:
             engine.conditions.backward_begins(t_outputs)
-        counted = None if self._surprised or not engine.overlooks() else self._count(t_outputs, args)
+        counted = None if self._surprised or not engine.overlooks("backward") else self._count(t_outputs, args)
         run = self._hooked if counted is None else partial(self._counted, *counted)
         try:
             result = run(op, original, t_outputs, args, kwargs)
@@ -144,7 +144,7 @@ class Backward:
     def _count(self, t_outputs: Any, args: Any) -> tuple[int, list[torch.Tensor]] | None:
         self.engine.quiet += 1
         try:
-            return counting.backward_nodes(t_outputs, args[3:4] != ((),))
+            return counting.backward_nodes(t_outputs, args[3:4] != ((),), self.engine.conditions.seek_node)
         finally:
             self.engine.quiet -= 1
 

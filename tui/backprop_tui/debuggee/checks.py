@@ -115,6 +115,20 @@ def _named(wanted: Wanted, op: Op, names: Names) -> str | None:
     return "" if fnmatchcase(op.name, wanted.what) or op.kind == wanted.what else None
 
 
+def may_be_within(wanted: Wanted, kind: str) -> bool:
+    """Whether it may be an operation of torch's own within a call of that kind (zero_grad, step) that is
+    looked for."""
+    if wanted.kind == "op" and kind == "zero_grad":
+        return fnmatchcase("grad = None", wanted.what) or wanted.what == "clear"
+    return wanted.kind in ("op", "update") and kind == "step"
+
+
+def is_node(wanted: Wanted, name: str) -> bool:
+    """Whether it is an autograd node of this name that is looked for."""
+    kind = "accumulate" if name == "AccumulateGrad" else "node"
+    return wanted.kind == "op" and (fnmatchcase(name, wanted.what) or wanted.what == kind)
+
+
 def _updated(wanted: Wanted, op: Op, names: Names) -> str | None:
     if op.kind != "update":
         return None

@@ -143,10 +143,15 @@ class Conditions:
         """Whether the line of each operation must be known."""
         return "line" in self._wanted or "result" in self._wanted
 
-    @property
-    def look_at_each(self) -> bool:
-        """Whether any operation may be the one that is looked for, also one of torch's own."""
-        return "operation" in self._wanted or "result" in self._wanted
+    def look_into(self, kind: str) -> bool:
+        """Whether an operation of torch's own within a zero_grad or a step may be the one that is looked
+        for, or within a backward pass one that is no node."""
+        operations = self._wanted.get("operation", ())
+        return "result" in self._wanted or any(checks.may_be_within(wanted, kind) for wanted in operations)
+
+    def seek_node(self, name: str) -> bool:
+        """Whether a node of this name is looked for."""
+        return any(checks.is_node(wanted, name) for wanted in self._wanted.get("operation", ()))
 
     # operations
     def begins(self, op: Op) -> bool:

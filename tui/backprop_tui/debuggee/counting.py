@@ -7,7 +7,7 @@ that follow depend on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -37,9 +37,11 @@ def _gradients(parameters: Iterable[torch.Tensor]) -> int:
     return sum([parameter.grad is not None for parameter in parameters])
 
 
-def backward_nodes(roots: Any, inputs: Any) -> tuple[int, list[torch.Tensor]] | None:
+def backward_nodes(
+    roots: Any, inputs: Any, sought: Callable[[str], bool]
+) -> tuple[int, list[torch.Tensor]] | None:
     """How many nodes a backward pass runs, and the leaves that it reaches; None where it may not run all
-    that can be reached, or runs code of the script's."""
+    that can be reached, or runs code of the script's or a node whose name is ``sought``."""
     if inputs:
         return None
     stack = [private.root_node(root) for root in roots]
@@ -57,4 +59,6 @@ def backward_nodes(roots: Any, inputs: Any) -> tuple[int, list[torch.Tensor]] | 
             return None
         else:
             stack += [child for child, _ in node.next_functions]
+    if any(map(sought, {type(node).__name__ for node in seen})):
+        return None
     return len(seen) - 1, leaves

@@ -147,11 +147,11 @@ class Engine:
             self._describe(op)
         return op
 
-    def overlooks(self) -> bool:
-        """Whether nothing can stop at, record or look at what torch does by itself within the call that has
-        just been announced: then it is enough to count it."""
+    def overlooks(self, kind: str) -> bool:
+        """Whether nothing can stop at, record or look at what torch does by itself within the call of that
+        kind that has just been announced: then it is enough to count it."""
         watched = (self.watch, self.on_begin, self.on_backward) != (None, None, None)
-        return not (self.recording or watched) and self.gate.is_far(self.clock)
+        return not (self.recording or watched) and self.gate.is_far(self.clock, kind)
 
     def _describe(self, op: Op) -> None:
         """Describe an operation that is about to run, unless that was done at a stop before it."""

@@ -96,15 +96,16 @@ class Gate:
             return True
         return until.position is not None and (op.iteration, op.number) >= until.position
 
-    def is_far(self, clock: Clock) -> bool:
-        """Whether it cannot stop before the next landmark, but for a breakpoint at a line of the script."""
+    def is_far(self, clock: Clock, kind: str) -> bool:
+        """Whether it cannot stop at an operation of torch's own within a call of that kind (zero_grad,
+        backward, step) that has just begun, unless at a node that is looked for."""
         until = self.until
         return not (
             until.step
             or self.pause
             or (until.time is not None and clock.landmark >= until.time[0])
             or (until.position is not None and clock.iteration >= until.position[0])
-            or self.conditions.look_at_each
+            or self.conditions.look_into(kind)
         )
 
     def approaches(self, op: Op) -> bool:

@@ -56,11 +56,11 @@ class Observer(private.FunctionMode):
         """A backward pass is about to reach these leaves."""
         self.reached, self._addresses = leaves, None
 
-    @property
-    def overlooks(self) -> bool:
-        """Whether the operations within the call that has just been announced need not be seen."""
+    def overlooks(self, kind: str) -> bool:
+        """Whether the operations within the call of that kind that has just been announced need not be
+        seen."""
         inside = self.updates is not None or self._inside or self.engine.in_function
-        return self.stacked and not inside and self.engine.overlooks()
+        return self.stacked and not inside and self.engine.overlooks(kind)
 
     @transparent
     def call_counted(

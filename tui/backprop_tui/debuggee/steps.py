@@ -108,7 +108,7 @@ class Steps:
         rates = rates_of(optimizer)
         if self.engine.conditions.armed:
             self.engine.conditions.step_begins(optimizer)
-        overlooked = self.observer.overlooks and counting.steps_alone(*args, **kwargs)
+        overlooked = self.observer.overlooks("step") and counting.steps_alone(*args, **kwargs)
         run = partial(self.observer.call_counted, counting.gradients) if overlooked else self._watched
         try:
             result = run(original, args, kwargs)
@@ -171,7 +171,7 @@ class Steps:
             op = engine.begin(PHASE, "zero_grad", "zero_grad", target)
             plain = changes.zero_grad.mode == "on" and counting.sets_none(args, kwargs)
             try:
-                if plain and self.observer.overlooks:
+                if plain and self.observer.overlooks("zero_grad"):
                     everything = (target, *args)
                     result = self.observer.call_counted(counting.gradients, original, everything, kwargs)
                 else:
