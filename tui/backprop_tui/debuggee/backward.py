@@ -111,7 +111,9 @@ class Backward:
         args = self._changed(t_outputs, args, kwargs)  # which a stop before it may have decided
         if self._depth == 1 and engine.conditions.armed:
             engine.conditions.backward_begins(t_outputs)
-        counted = None if self._surprised or not engine.overlooks("backward") else self._count(t_outputs, args)
+        counted = (
+            None if self._surprised or not engine.overlooks("backward") else self._count(t_outputs, args)
+        )
         run = self._hooked if counted is None else partial(self._counted, *counted)
         try:
             result = run(op, original, t_outputs, args, kwargs)

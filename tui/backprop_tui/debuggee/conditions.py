@@ -158,16 +158,23 @@ class Conditions:
         """An operation is about to run. Whether to stop before it."""
         if self._pending:
             self._settle(op)
-        for wanted in self._wanted.get("operation", ()):
-            with self.engine.quietly():
-                text = checks.OPERATION[wanted.kind](wanted, op, self.engine.names)
-            if text is not None:
-                self._hit(wanted, text, op.time)
+        if "operation" in self._wanted:
+            self._look_at(op)
         if "line" in self._wanted and self._visits.comes(op):
             for wanted in self._wanted["line"]:
                 if (op.file, op.line) == wanted.what:
                     self._hit(wanted, "", op.time)
         return bool(self.hits) and self._due
+
+    def _look_at(self, op: Op) -> None:
+        self.engine.quiet += 1  # `quietly` would take longer than what is done here
+        try:
+            for wanted in self._wanted["operation"]:
+                text = checks.OPERATION[wanted.kind](wanted, op, self.engine.names)
+                if text is not None:
+                    self._hit(wanted, text, op.time)
+        finally:
+            self.engine.quiet -= 1
 
     def _result(self, op: Op, text: str, more: Message) -> None:
         """An operation has run, and its results are what a breakpoint is about."""
