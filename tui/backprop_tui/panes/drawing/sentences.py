@@ -80,12 +80,24 @@ def _noted(record: Record) -> str:
 
 
 def _about_new(record: Record) -> str:
+    if _given_back(record):
+        return "Finds nothing to do, and gives back the tensor itself: no new tensor."
     if any(_leaf(info) for info in known(record.get("outputs"))):
         return "Makes a leaf: backward computes a gradient for it and stores it in its .grad."
     if not _followed(record):
         why = f": {SWITCHED_OFF}" if record.get("no_grad") else ""
         return f"Computes a tensor that autograd does not follow{why}."
     return f"Computes a new tensor, and {WAY_BACK}."
+
+
+def _given_back(record: Record) -> bool:
+    """Whether the result is what it read first: `flatten` of a matrix, `contiguous` of a tensor that is.
+
+    One that it read later may have been given as ``out``, to be written into.
+    """
+    read, made = known(record.get("inputs"))[:1], known(record.get("outputs"))
+    name = read[0].get("name") if read and len(made) == 1 else None
+    return name is not None and made[0].get("name") == name
 
 
 def _leaf(info: TensorInfo) -> bool:
