@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from backprop_tui.debugger.view import Stop, View
+from backprop_tui.explain.numbers import Hidden
 from backprop_tui.panes.drawing import operation
 from backprop_tui.panes.drawing.text import plain
 from support.fake_session import FakeSession
@@ -113,6 +114,24 @@ def test_a_large_tensor_is_summed_up():
     shown = of({"kind": "op", "name": "relu", "outputs": [info]})
 
     assert any("float32 64×10 · norm 3.5 · min −1 · max 2" in line for line in shown)
+
+
+def test_a_small_tensor_whose_numbers_do_not_fit_is_summed_up_too():
+    column = tensor([[0.25], [0.0], [-2.0], *([1.0],) * 9])
+    broken = tensor([["inf"], ["nan"], [-2.0], *([1.0],) * 9])
+
+    shown = of({"kind": "op", "name": "log", "inputs": [column], "outputs": [broken]}, width=50)
+
+    assert any("12×1 · norm 3.614 · min −2 · max 1" in line for line in shown)
+    assert any("12×1 · 2 not finite · norm nan" in line for line in shown)
+
+
+def test_the_sum_of_hidden_numbers_gives_none_of_them_away():
+    column = tensor([[Hidden(3.5)], *([1.0],) * 11])
+
+    shown = of({"kind": "op", "name": "log", "inputs": [column]}, width=50)
+
+    assert not any("3.5" in line or "max" in line or "norm" in line for line in shown)
 
 
 def test_a_gradient_that_is_not_needed_is_not_a_zero():

@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backprop_tui.debugger.view import Stop, View
-from backprop_tui.explain.numbers import fit, known, short_values, significant
+from backprop_tui.explain.numbers import (
+    extremes_of,
+    fit,
+    known,
+    nonfinite_of,
+    norm_of,
+    short_values,
+    significant,
+)
 from backprop_tui.panes.drawing import notices
 from backprop_tui.panes.drawing.records import (
     direction,
@@ -180,12 +188,12 @@ def _matrix(info: TensorInfo, room: int, rows: int) -> list[str]:
 
 
 def _summary(info: TensorInfo, room: int) -> str:
-    parts = [type_text(info)]
-    for name in ("norm", "min", "max"):
-        if info.get(name) is not None:
-            parts.append(f"{name} {significant(info[name], 'float64', 4)}")
-    if info.get("nonfinite"):
-        parts.insert(1, f"{info['nonfinite']} not finite")
+    """The type, and as much as fits of what there is to say about numbers that do not."""
+    norm, extremes, bad = norm_of(info), extremes_of(info), nonfinite_of(info)
+    low, high = extremes or (None, None)
+    told = [("norm", norm), ("min", low), ("max", high)]
+    parts = [type_text(info), *([f"{bad} not finite"] if bad else [])]
+    parts += [f"{name} {significant(value, 'float64', 4)}" for name, value in told if value is not None]
     while len(parts) > 1 and len(" · ".join(parts)) > room:
         parts.pop()
     return " · ".join(parts)
