@@ -25,6 +25,21 @@ def test_a_result_that_is_too_long_keeps_its_verdict():
     assert shown[2] == "✗ torch's result is another one: it"
 
 
+def test_a_sum_that_is_cut_off_says_so():
+    terms = " + ".join(f"(0.{n}5 − 0.5)²" for n in range(30))
+    shown = lines(Explanation("Σ (input − y)²", terms, "2.5", "✓"), width=50)
+
+    assert shown[-2].endswith("…")
+    assert shown[-1].strip() == "= 2.5 ✓"
+    assert max(map(len, shown)) <= 50
+
+
+def test_a_sum_that_just_fits_is_not_called_cut_off():
+    terms = " + ".join(f"(0.{n}5 − 0.5)²" for n in range(8))
+
+    assert not any("…" in line for line in lines(Explanation("Σ", terms, "2.5", "✓"), width=50))
+
+
 def test_notes_are_said_once():
     item = Explanation("|x|", "|0|", "0", "✓", note="the slope of |x| at 0 is taken as 0")
 

@@ -84,8 +84,15 @@ def _wrapped(part: Pieces, width: int) -> list[Pieces]:
         return [part]
     lead = part[:-1]
     room = max(8, width - 2 - width_of(lead))
-    first, *rest = wrapped(text, room, style) or [((text, style),)]
-    return [(*lead, *first), *[((" " * width_of(lead), ""), *line) for line in rest[:MOST_LINES]]]
+    first, *rest = _first_lines(text, room, style)
+    return [(*lead, *first), *[((" " * width_of(lead), ""), *line) for line in rest]]
+
+
+def _first_lines(text: str, room: int, style: str) -> list[Pieces]:
+    """The beginning of a text on several lines; an ellipsis says that there is more of it."""
+    lines = wrapped(text, room, style) or [((text, style),)]
+    *kept, last = lines[: 1 + MOST_LINES]
+    return lines if len(lines) <= 1 + MOST_LINES else [*kept, cut((*last, (" …", "dim")), room)]
 
 
 def _shown(line: Pieces, width: int) -> Pieces:
