@@ -182,6 +182,15 @@ def test_a_parameter_in_no_optimizer_is_told_on():
     assert table_of(view, None).in_no_optimizer == 1
 
 
+def test_a_frozen_parameter_in_no_optimizer_is_as_it_should_be():
+    """The copy of a model that an exponential moving average keeps, a pretrained backbone."""
+    frozen = row("ema.weight", tensor([1.0], requires_grad=False), optimizer=None, lr=None)
+    view = view_with(row("a", tensor([1.0])), frozen)
+
+    assert "in no optimizer" not in table_text(view)
+    assert table_of(view, None).in_no_optimizer == 0
+
+
 def test_without_any_optimizer_nothing_is_forgotten():
     assert "!" not in table_text(view_with(row("a", tensor([1.0]), optimizer=None)))
 

@@ -77,8 +77,9 @@ class Table:
 
 
 def is_forgotten(table: Table, row: ParameterRow) -> bool:
-    """A parameter that no optimizer holds, although there is an optimizer."""
-    return table.optimized and row.get("role") == "parameter" and row.get("optimizer") is None
+    """A parameter that no optimizer holds, although there is one. A frozen one is not meant to be held."""
+    trained = row.get("role") == "parameter" and row["value"].get("requires_grad", True)
+    return table.optimized and bool(trained) and row.get("optimizer") is None
 
 
 def table_of(view: View, before: View | None) -> Table:
