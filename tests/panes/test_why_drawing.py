@@ -47,6 +47,17 @@ def test_notes_are_said_once():
     assert sum("note" in line for line in lines(item, item)) == 1
 
 
+def test_what_a_line_says_is_not_said_again_in_the_note():
+    reason = "epoch 4 is no multiple of 10"
+    line = Line("lr", "", "0.05", "✓", f"StepLR: {reason}")
+    item = Explanation("lr", "", "0.05", "✓", note=f"{reason} · The step used 0.05.", lines=(line,))
+
+    shown = lines(item)
+
+    assert sum(reason in line for line in shown) == 1
+    assert shown[-1] == "note: The step used 0.05."
+
+
 def test_an_update_is_an_arithmetic_of_several_lines_and_its_step_is_split():
     steps = (Line("m = β₁·m + (1 − β₁)·g", "0.9·0 + 0.1·(−0.85)", "−0.085", "✓"), Line("v = 0.5", "", "0.5"))
     item = Explanation("w − lr·m", "0.14 − 0.05·1", "0.09", "✓", lines=steps, split=Split(-0.04, -0.01, 0.0))
