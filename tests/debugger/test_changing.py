@@ -269,6 +269,26 @@ def test_a_gradient_set_before_the_step_is_used_by_it(driver: Driver, script: Pa
     assert driver.values("model.weight")[0][0] == pytest.approx(before[0][0] - 32.0, abs=1e-5)
 
 
+def test_a_script_that_works_its_loss_out_by_hand_is_told_of(driver: Driver, folder: Path) -> None:
+    """Nothing can be swapped: the chip alone would say that something was."""
+    by_hand = folder / "by_hand.py"
+    by_hand.write_text(SCRIPT.replace(LOSS, "((model(x) - y) ** 2).mean()"))
+    driver.load(by_hand)
+    driver.goto(2, 1)
+    driver.change("loss", {"name": "l1", "reduction": None})
+    assert "No loss function that can be swapped was seen so far" in driver.view.message
+
+    driver.change("loss", {"name": None, "reduction": None})
+    assert "swapped" not in driver.view.message
+
+
+def test_a_loss_that_was_seen_can_be_swapped_and_nothing_is_said(driver: Driver, script: Path) -> None:
+    driver.load(script)
+    driver.goto(2, 1)
+    driver.change("loss", {"name": "l1", "reduction": None})
+    assert "swapped" not in driver.view.message
+
+
 REFUSED = {
     "unknown optimizer": ("optimizer", "Adamant(lr=0.1)", "Adamant"),
     "unknown hyperparameter": ("optimizer", "SGD(speed=3)", "speed"),
