@@ -9,6 +9,7 @@ from backprop_tui.debugger.breakpoints import parse
 from backprop_tui.debugger.view import Frame, Stop, View
 from backprop_tui.explain.explanation import Explanation
 from backprop_tui.panes.drawing import program
+from backprop_tui.panes.drawing.records import result
 from backprop_tui.panes.drawing.stops import line_mark
 from backprop_tui.panes.drawing.text import plain
 from support.fake_session import FakeSession
@@ -149,6 +150,20 @@ def test_a_phase_counts_the_gradients_it_made_or_cleared():
     assert program.summary(branch("zero_grad", {**clears[0], "after": {"shape": [1]}}), 20) == "1 grad → 0"
     adds = [{"kind": "accumulate", "tensor": name} for name in ("w", "b", "w")]
     assert program.summary(branch("backward", {"kind": "node"}, *adds), 20) == "2 grad"
+
+
+def test_a_rate_with_many_digits_is_rounded_so_that_the_one_after_it_is_seen():
+    record = {"kind": "schedule", "level": "phase", "name": "LambdaLR"}
+    two = {
+        **record,
+        "lr_before": [0.0018090169943749473, 0.0006],
+        "lr_after": [0.0019635254915624212, 0.00065],
+    }
+    four = {**record, "lr_before": [0.1] * 4, "lr_after": [0.0123456789] * 4}
+
+    assert result(two, 60) == "lr 0.001809, 0.0006 → 0.001964, 0.00065"
+    assert result(four, 60) == "lr 0.1, 0.1 +2 → 0.01235, 0.01235 +2"
+    assert result({**record, "lr_before": [0.123456], "lr_after": [0.1]}, 30) == "lr 0.123456 → 0.1"
 
 
 def test_a_new_iteration_has_no_results_of_the_old_one():

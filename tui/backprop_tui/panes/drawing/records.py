@@ -82,6 +82,12 @@ def rates(values: list[Any]) -> str:
     return ", ".join(number(value) for value in values)
 
 
+def _short_rates(values: list[Any]) -> str:
+    """Rounded to four digits; of many groups the first, and how many more."""
+    shown = [significant(value, "float64", 4) for value in values[:2]]
+    return ", ".join(shown) + (f" +{len(values) - 2}" if len(values) > 2 else "")
+
+
 def numbers(info: TensorInfo, limit: int) -> str:
     """All the numbers if they fit into `limit` columns, a lone one without brackets; else ``""``."""
     one = values_of_one(info)
@@ -123,7 +129,9 @@ def result(record: Record, limit: int) -> str:
     if kind == "node":
         return _gradients(record, limit)
     if kind == "schedule":
-        return f"lr {rates(record.get('lr_before', []))} → {rates(record.get('lr_after', []))}"
+        before, after = record.get("lr_before", []), record.get("lr_after", [])
+        whole = f"lr {rates(before)} → {rates(after)}"
+        return whole if len(whole) <= limit else f"lr {_short_rates(before)} → {_short_rates(after)}"
     if kind == "loss" and record.get("value") is not None:
         return significant(record["value"], _dtype(record), 4)
     outputs = known(record.get("outputs"))
