@@ -7,6 +7,7 @@ import pytest
 from backprop_tui.debugger.view import Stop, View
 from backprop_tui.explain.numbers import Hidden
 from backprop_tui.panes.drawing import operation
+from backprop_tui.panes.drawing.records import result
 from backprop_tui.panes.drawing.text import plain
 from support.fake_session import FakeSession
 from support.update_run import tensor
@@ -132,6 +133,16 @@ def test_the_sum_of_hidden_numbers_gives_none_of_them_away():
     shown = of({"kind": "op", "name": "log", "inputs": [column]}, width=50)
 
     assert not any("3.5" in line or "max" in line or "norm" in line for line in shown)
+
+
+def test_the_end_of_a_recomputation_is_no_failure():
+    """torch ends it by an exception of its own, which it catches."""
+    record = {"kind": "op", "level": "operation", "name": "linear", "error": "_StopRecomputationError: "}
+
+    assert of(record)[0] == "done linear"
+    assert "✗" not in " ".join(of(record)) + result(record, 40)
+    assert "stops recomputing" in " ".join(of(record))
+    assert "✗" in result({**record, "error": "RuntimeError: shapes"}, 40)
 
 
 def test_a_gradient_that_is_not_needed_is_not_a_zero():

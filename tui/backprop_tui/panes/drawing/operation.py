@@ -24,6 +24,7 @@ from backprop_tui.panes.drawing.records import (
     numbers,
     phase_word,
     rates,
+    recomputed,
     type_text,
 )
 from backprop_tui.panes.drawing.sentences import sentence
@@ -62,7 +63,7 @@ def entries(record: Record) -> list[Entry]:
 
 def _raised(record: Record, width: int) -> list[Pieces]:
     """The exception of an operation that failed, in full."""
-    lines = record.get("error", "").strip().splitlines()
+    lines = [] if recomputed(record) else record.get("error", "").strip().splitlines()
     return wrapped("✗ " + clean(lines[-1]), width, "bad") if lines else []
 
 

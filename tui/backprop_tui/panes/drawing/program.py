@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from backprop_tui.debugger.view import Stop, View
 from backprop_tui.panes.drawing.observed import time_of
 from backprop_tui.panes.drawing.operands import lines_of, operand_times
-from backprop_tui.panes.drawing.records import label, result, short_label
+from backprop_tui.panes.drawing.records import label, recomputed, result, short_label
 from backprop_tui.panes.drawing.stops import ON
 from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, cut, shifted, width_of, wrapped
 from backprop_tui.protocol import Record, Time
@@ -403,7 +403,7 @@ def draw(
 
 def _with_result(body: Pieces, branch: Branch, room: int, limit: int) -> Pieces:
     """An operation's name and its result; the name of its tensor gives way."""
-    style = "bad" if branch.record.get("error") else "value"
+    style = "bad" if branch.record.get("error") and not recomputed(branch.record) else "value"
     told: Pieces = ((summary(branch, limit) if branch.state != "next" else "", style),)
     free = max(room // 2, room - width_of(told) - 2)
     if width_of(body) > free:

@@ -18,7 +18,7 @@ from backprop_tui.explain.numbers import (
     significant,
 )
 from backprop_tui.panes.drawing.text import clean
-from backprop_tui.protocol import Record, TensorInfo
+from backprop_tui.protocol import RECOMPUTED, Record, TensorInfo
 
 BACKWARD_KINDS = frozenset({"backward", "node", "accumulate"})
 
@@ -119,8 +119,15 @@ def values_of_one(info: TensorInfo) -> Any:
     return elements(info)[0] if known else None
 
 
+def recomputed(record: Record) -> bool:
+    """Whether torch stopped recomputing a checkpoint here: it says so by an exception that it catches."""
+    return record.get("error", "").startswith(RECOMPUTED)
+
+
 def result(record: Record, limit: int) -> str:
     """The result of a completed operation in at most about `limit` columns."""
+    if recomputed(record):
+        return "stops here"
     if record.get("error"):
         return "✗ " + clean(record["error"].strip().splitlines()[-1])
     kind = record["kind"]

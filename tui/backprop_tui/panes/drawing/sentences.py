@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backprop_tui.explain.numbers import known
-from backprop_tui.panes.drawing.records import number, target
+from backprop_tui.panes.drawing.records import number, recomputed, target
 from backprop_tui.protocol import Record, TensorInfo
 
 TAKEN_OUT = frozenset(
@@ -27,6 +27,8 @@ SWITCHED_OFF = "gradients are disabled here"
 def sentence(record: Record, zero_grad: str = "on") -> str:
     """What this kind of operation does, for someone who meets it for the first time."""
     kind, name = record["kind"], record.get("name", "")
+    if recomputed(record):
+        return "Is broken off: backward needs nothing more of this checkpoint, and torch stops recomputing."
     if kind == "zero_grad":
         return _zero_grad(zero_grad)
     if kind in ("accumulate", "clear", "update"):
