@@ -145,7 +145,7 @@ def test_a_change_too_small_for_the_column_is_told_as_a_difference():
     earlier, later = (
         replace(v, parameters=(row("w", big([20, 6], n)),)) for v, n in ((earlier, 11.3), (later, 11.299))
     )
-    assert "norm −0.001" in line_with(table_text(later, 60, earlier), "w ")
+    assert "norm by −0.001" in line_with(table_text(later, 60, earlier), "w ")
 
 
 def test_none_zero_and_a_number_are_three_words():

@@ -357,9 +357,8 @@ def _from_to(edit: Edit, row: TableRow, width: int) -> str:
     if before != after:
         return f"{before} → {after}"
     change = _difference(edit, row)
-    return (
-        "" if not change else f"{'norm' if row.element is None else 'by'} {_signed(change, edit, width - 5)}"
-    )
+    word = "norm by" if row.element is None else "by"
+    return f"{word} {_signed(change, edit, width - len(word) - 1)}" if change else ""
 
 
 def _is_complex(edit: Edit) -> bool:
