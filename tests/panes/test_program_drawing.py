@@ -9,6 +9,7 @@ from backprop_tui.debugger.breakpoints import parse
 from backprop_tui.debugger.view import Frame, Stop, View
 from backprop_tui.explain.explanation import Explanation
 from backprop_tui.panes.drawing import program
+from backprop_tui.panes.drawing.calls import called_bodies
 from backprop_tui.panes.drawing.records import result
 from backprop_tui.panes.drawing.stops import line_mark
 from backprop_tui.panes.drawing.text import plain
@@ -124,6 +125,53 @@ def test_lines_that_are_done_keep_their_results():
     assert any(row.endswith("0.191") and "model(input )" in row for row in rows)
     assert any(row.endswith("0.809") and "loss_function" in row for row in rows)
     assert any(row.endswith("2 grad → None") and "zero_grad()" in row for row in rows)
+
+
+HELPED = """\
+def nll(mu, y):
+    return ((mu - y) ** 2).mean()
+
+def half(x):
+    return x / 2
+
+loss = nll(model(x), y[i])
+loss = half(loss) + 1
+other = nll
+"""
+
+
+def helped(*lines, upcoming=None):
+    """The results of the lines on which operations ran, one after another."""
+    out = {"shape": [], "dtype": "float32", "values": 7.0}
+    records = [
+        {
+            "time": [0, at], "iteration": 1, "number": at + 1, "depth": 0, "level": "operation", "kind": "op",
+            "name": f"op{at}", "file": "a.py", "line": line, "outputs": [out],
+        }
+        for at, line in enumerate((*lines, *([upcoming] if upcoming else [])))
+    ]  # fmt: skip
+    done = records[: len(lines)]
+    stop = Stop(
+        (0, len(lines)), 1, len(lines) + 1, "step", next=records[-1] if upcoming else None, last=done[-1]
+    )
+    view = View("stopped", "a.py", stop, tuple(done))
+    return program.lay_out(view, "a.py", 9, 80, 20, called_bodies(HELPED)).results
+
+
+def test_what_went_into_a_function_of_the_script_is_not_shown_as_what_came_out_of_it():
+    """The last operation of the line is y[i]: beside `loss =` its value would be read as the loss."""
+    assert sorted(helped(7, 7, 2, 2, 2, 8)) == [2, 8]
+    assert sorted(helped(7, 7, upcoming=2)) == []
+    assert sorted(helped(7, 7)) == [7]
+
+
+def test_what_is_no_python_calls_nothing():
+    assert called_bodies("def f(:\nf(1)\n") == {}
+
+
+def test_what_a_line_computes_after_the_call_is_its_result():
+    assert sorted(helped(5, 8)) == [5, 8]
+    assert sorted(helped(5, 8, upcoming=2)) == [5, 8], "another function, which it does not call"
 
 
 def branch(kind, *inside):
