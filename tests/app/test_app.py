@@ -109,6 +109,16 @@ async def test_an_entry_of_the_list_is_edited_where_it_ends():
         assert session.asked[-1] == ("optimizer", "AdamW(lr=0.005)")
 
 
+async def test_the_loss_that_the_script_has_anyway_is_no_change():
+    """A change would cut off the future that is known."""
+    async with running() as (app, pilot, session):
+        await pilot.press("l", "down", "enter")
+        await pilot.pause()
+
+        assert ("loss", {"name": None, "reduction": None}) not in session.asked
+        assert "the loss is as the script has it already" in lines_of(app, MessageLine)[0]
+
+
 async def test_a_question_is_answered_on_a_page_of_its_own():
     async with running() as (app, pilot, _):
         await pilot.press("3", "down", "down", "v")

@@ -160,7 +160,11 @@ class ChangeActions(Screen[None]):
 
     async def _ask_loss(self) -> None:
         async def use(choice: str) -> None:
-            await self.session.change("loss", read_loss(choice))
+            changed = any(change.kind == "loss" for change in self.view.changes)
+            if choice == AS_WRITTEN and not changed:
+                self.say("the loss is as the script has it already")
+            else:
+                await self.session.change("loss", read_loss(choice))
 
         choices = loss_choices(await self.session.choices("loss"))
         self._ask_change("Loss function", use, choices=choices, editable=False)
