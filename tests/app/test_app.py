@@ -68,6 +68,16 @@ async def test_an_optimizer_that_does_not_exist_keeps_the_question_open():
         assert isinstance(app.screen, MainScreen)
 
 
+async def test_of_two_optimizers_the_first_is_asked_for():
+    async with running() as (app, pilot, session):
+        session.publish(replace(session.view, toggles=replace(session.view.toggles, optimizer="Adam + SGD")))
+        await app.run_action("screen.optimizer")
+        await pilot.pause()
+
+        assert app.screen.query_one("#ask-line").value == "Adam(lr=0.001)"
+        assert any("The first optimizer of 2" in str(one.render()) for one in app.screen.query("Static"))
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=str)
 @pytest.mark.parametrize("keys", [["3", "down", "down", "v"], ["h"]], ids=["is it right", "downhill"])
 async def test_a_page_shows_the_whole_of_every_line(keys, size):

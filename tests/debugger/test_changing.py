@@ -289,6 +289,22 @@ def test_a_loss_that_was_seen_can_be_swapped_and_nothing_is_said(driver: Driver,
     assert "swapped" not in driver.view.message
 
 
+def test_of_two_optimizers_the_first_is_another_one_and_the_second_is_named(
+    driver: Driver, folder: Path
+) -> None:
+    two = folder / "two.py"
+    made = "optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)\n"
+    other = "other = torch.optim.RMSprop([torch.nn.Parameter(torch.ones(1))], lr=0.5)\n"
+    two.write_text(SCRIPT.replace(made, made + other))
+    driver.load(two)
+    driver.goto(2, 1)
+    driver.change("optimizer", "Adam(lr=0.25)")
+
+    assert driver.view.toggles.optimizer == "Adam + RMSprop"
+    assert driver.view.changes[-1].chip == "Adam(lr=0.25) + RMSprop"
+    assert "the first of 2 optimizers: RMSprop as before" in driver.view.message
+
+
 REFUSED = {
     "unknown optimizer": ("optimizer", "Adamant(lr=0.1)", "Adamant"),
     "unknown hyperparameter": ("optimizer", "SGD(speed=3)", "speed"),

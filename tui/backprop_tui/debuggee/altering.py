@@ -236,7 +236,11 @@ class Alterations:
         wanted, given = parse_optimizer(text, self.registry)
         if checkpoint.obstacle() is None:
             tried(self.registry, optimizer, lambda: convert(optimizer, wanted, given, self.registry))
-        return text, convert(optimizer, wanted, given, self.registry)
+        sentence = convert(optimizer, wanted, given, self.registry)
+        others = [type(item).__name__ for item in self.registry.optimizers()[1:]]
+        if others:
+            sentence += f" It is the first of {len(others) + 1} optimizers: {', '.join(others)} as before."
+        return " + ".join([text, *others]), sentence
 
     def _chosen_optimizer(self) -> Optimizer | None:
         optimizers = self.registry.optimizers()

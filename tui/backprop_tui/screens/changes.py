@@ -178,9 +178,10 @@ class ChangeActions(Screen[None]):
             await self.session.change("optimizer", text)
 
         choices = await self.session.choices("optimizer")
-        name = self.view.toggles.optimizer or "SGD"
+        name, *others = (self.view.toggles.optimizer or "SGD").split(" + ")
         present = next((choice for choice in choices if choice.startswith(f"{name}(")), f"{name}()")
-        self._ask_change("Optimizer, as you would write it in Python", use, value=present, choices=choices)
+        which = f"The first optimizer of {len(others) + 1}" if others else "Optimizer"
+        self._ask_change(f"{which}, as you would write it in Python", use, value=present, choices=choices)
 
     def action_rate(self) -> None:
         """Type a learning rate."""
