@@ -304,6 +304,9 @@ def test_of_two_optimizers_the_first_is_another_one_and_the_second_is_named(
     assert driver.view.changes[-1].chip == "Adam(lr=0.25) + RMSprop"
     assert "the first of 2 optimizers: RMSprop as before" in driver.view.message
 
+    driver.change("lr", 0.75)
+    assert driver.view.message.endswith("The same in all 2 optimizers.")
+
 
 REFUSED = {
     "unknown optimizer": ("optimizer", "Adamant(lr=0.1)", "Adamant"),

@@ -258,7 +258,8 @@ class Alterations:
         sentences = [action(optimizer) for optimizer in self.registry.optimizers()]
         if not sentences:
             raise ChangeError("the script has no optimizer")
-        return chip, " ".join(dict.fromkeys(sentences))
+        all_of_them = [f"The same in all {len(sentences)} optimizers."] if len(sentences) > 1 else []
+        return chip, " ".join(dict.fromkeys([*sentences, *all_of_them]))
 
     def _scheduler(self, word: str) -> Answer:
         if word not in ("on", "off"):
