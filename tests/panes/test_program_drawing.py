@@ -174,6 +174,21 @@ def test_what_a_line_computes_after_the_call_is_its_result():
     assert sorted(helped(5, 8, upcoming=2)) == [5, 8], "another function, which it does not call"
 
 
+@pytest.mark.parametrize("width", [44, 52, 70])
+def test_in_a_narrow_pane_the_result_gives_way_to_the_name_of_the_tensor(width):
+    big = {"shape": [16, 8], "dtype": "float32", "values": None, "norm": 0.0992}
+    record = {
+        "kind": "accumulate", "name": "AccumulateGrad", "tensor": "model.temb[0].weight",
+        "level": "operation", "before": None, "added": big, "after": big,
+    }  # fmt: skip
+    (row,) = program.tree_rows(program.Branch(record, []), 3, lead="│ ", last=True)
+
+    drawn = plain(program.draw(row, (), program.Gutter(2), {}, width))
+
+    assert "0].weight" in drawn or "…" + "model.temb[0].weight"[-8:] in drawn
+    assert "16×8" in drawn and "……" not in drawn and len(drawn) <= width
+
+
 def branch(kind, *inside):
     return program.Branch({"kind": kind}, [program.Branch(record, []) for record in inside])
 

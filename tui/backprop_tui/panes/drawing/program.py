@@ -14,7 +14,7 @@ from backprop_tui.debugger.view import Stop, View
 from backprop_tui.panes.drawing.calls import Called
 from backprop_tui.panes.drawing.observed import time_of
 from backprop_tui.panes.drawing.operands import lines_of, operand_times
-from backprop_tui.panes.drawing.records import label, recomputed, result, short_label
+from backprop_tui.panes.drawing.records import label, least_label, recomputed, result, short_label
 from backprop_tui.panes.drawing.stops import ON
 from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, cut, shifted, width_of, wrapped
 from backprop_tui.protocol import Record, Time
@@ -439,11 +439,14 @@ def draw(
 
 
 def _with_result(body: Pieces, branch: Branch, room: int, limit: int) -> Pieces:
-    """An operation's name and its result; the name of its tensor gives way."""
+    """An operation's name and its result; the name of its tensor gives way, and the result to its end."""
     style = "bad" if branch.record.get("error") and not recomputed(branch.record) else "value"
-    told: Pieces = ((summary(branch, limit) if branch.state != "next" else "", style),)
+    texts = [""] if branch.state == "next" else [summary(branch, limit), summary(branch, limit // 2)]
+    name, look = body[-1]
+    least = min(cell_len(name), least_label(branch.record)) + width_of(body) - cell_len(name)
+    fits = [text for text in texts if least + cell_len(text) + 2 <= room]
+    told: Pieces = (((fits or texts)[0], style),)
     free = max(room // 2, room - width_of(told) - 2)
     if width_of(body) > free:
-        name, look = body[-1]
         body = (*body[:-1], (short_label(branch.record, free - width_of(body) + cell_len(name)), look))
     return beside(body, told, room, min(width_of(body), room // 2))

@@ -22,6 +22,11 @@ from backprop_tui.protocol import RECOMPUTED, Record, TensorInfo
 
 BACKWARD_KINDS = frozenset({"backward", "node", "accumulate"})
 
+_OF_ONE = frozenset({"accumulate", "clear", "update"})
+"""They change one tensor, whose name is part of their label."""
+LEAST_NAME = 8
+"""Characters of it that say which tensor it is."""
+
 PHASES = {
     "zero_grad": "zero_grad",
     "forward": "forward",
@@ -35,7 +40,7 @@ PHASES = {
 def label(record: Record) -> str:
     """What it is called in a list: ``MyNet``, ``linear1 Linear``, ``accumulate linear1.weight``."""
     kind, name = record["kind"], record.get("name", "")
-    if kind in ("accumulate", "clear", "update"):
+    if kind in _OF_ONE:
         return f"{kind} {target(record)}"
     if kind in ("forward", "loss", "step", "schedule") and name != kind:
         return f"{kind} {name}"
@@ -46,10 +51,15 @@ def label(record: Record) -> str:
 def short_label(record: Record, limit: int) -> str:
     """The label in at most `limit` columns, if the name of its tensor can give some: its end matters most."""
     text = label(record)
-    if len(text) <= limit or record["kind"] not in ("accumulate", "clear", "update"):
+    if len(text) <= limit or record["kind"] not in _OF_ONE:
         return text
-    room = max(8, limit - len(record["kind"]) - 2)
+    room = max(LEAST_NAME, limit - len(record["kind"]) - 2)
     return f"{record['kind']} …{target(record)[-room:]}"
+
+
+def least_label(record: Record) -> int:
+    """Columns below which the label says nothing of its tensor; 0 for an operation that is not of one."""
+    return len(record["kind"]) + 2 + LEAST_NAME if record["kind"] in _OF_ONE else 0
 
 
 def target(record: Record) -> str:
@@ -131,7 +141,7 @@ def result(record: Record, limit: int) -> str:
     if record.get("error"):
         return "✗ " + clean(record["error"].strip().splitlines()[-1])
     kind = record["kind"]
-    if kind in ("accumulate", "clear", "update"):
+    if kind in _OF_ONE:
         return _change(record, limit)
     if kind == "node":
         return _gradients(record, limit)
