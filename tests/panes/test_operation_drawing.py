@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from backprop_tui.debugger.view import Stop, View
+from backprop_tui.explain.explanation import Explanation
 from backprop_tui.explain.numbers import Hidden
 from backprop_tui.panes.drawing import operation
 from backprop_tui.panes.drawing.records import result
@@ -133,6 +134,19 @@ def test_the_sum_of_hidden_numbers_gives_none_of_them_away():
     shown = of({"kind": "op", "name": "log", "inputs": [column]}, width=50)
 
     assert not any("3.5" in line or "max" in line or "norm" in line for line in shown)
+
+
+def test_that_there_was_no_gradient_is_said_once():
+    record = {"kind": "accumulate", "name": "w", "tensor": "w", "before": None, "added": tensor([0.5])}
+    explanation = Explanation("this pass", "", "0.5", "✓", note=".grad was None: it becomes what it brings.")
+    view = View("stopped", "a.py", explanations=(explanation,))
+
+    def said(detail, **more):
+        told = operation.section(("done", {**record, **more}, ()), view, 60, detail)
+        return sum("was None" in plain(line) for line in told)
+
+    assert said(operation.FULL) == said(operation.TERSE) == 1
+    assert said(operation.FULL, before=tensor([1.0])) == 1
 
 
 def test_the_end_of_a_recomputation_is_no_failure():

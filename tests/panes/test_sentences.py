@@ -29,6 +29,13 @@ def test_an_update_and_a_clear_are_told_as_what_they_are(record: dict[str, objec
     assert "—" not in text
 
 
+def test_a_pass_that_brings_no_gradient_is_not_told_to_set_one() -> None:
+    record = {"kind": "accumulate", "name": "AccumulateGrad", "tensor": "w", "before": None}
+
+    assert "this pass's gradient becomes it" in sentence(record)  # type: ignore[arg-type]
+    assert "No gradient comes to w" in sentence({**record, "added": None})  # type: ignore[arg-type]
+
+
 def op(
     name: str, *, reads: bool = True, gives: bool | None = None, leaf: bool = False, **more: object
 ) -> str:

@@ -233,7 +233,9 @@ def section(told: Told, view: View, width: int, detail: Detail = FULL) -> list[P
     heading = (*heading, (context, "dim"))
     says = detail.about and not raised
     about = wrapped(sentence(record, view.toggles.zero_grad), width, "dim") if says else []
-    reasons = why(view.explanations, width) if word == "done" else []
+    # The sentence on the first gradient of a leaf says what the note does.
+    noted = says and record["kind"] == "accumulate" and record.get("before") is None
+    reasons = why(view.explanations, width, notes=not noted) if word == "done" else []
     said = not detail.values and (reasons or word == "next")
     values = [] if said else _body(entries(record), width, detail.matrix_rows)
     wrong = notices.told(notices.at(view, record), width) if word == "done" else []

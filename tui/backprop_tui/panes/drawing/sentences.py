@@ -136,6 +136,8 @@ def _about_one(record: Record) -> str:
     if kind == "update":
         rule = record.get("optimizer") or "The script"
         return f"{rule} moves {name} by its gradient and learning rate {number(record.get('lr'))}."
+    if "added" in record and record["added"] is None:
+        return f"No gradient comes to {name} in this pass: its .grad stays as it was."
     if record.get("before") is None:
         return f"{name}.grad was None, so this pass's gradient becomes it."
     return f"Adds this pass's gradient to what was already in {name}.grad."
