@@ -25,7 +25,8 @@ TABLE: dict[str, Entry] = {
         (1,),
         "a gradient that a step has already used is added to and used again",
         "backward() adds to .grad and never clears it, so this step follows the sum of two passes.",
-        "Parameters: .grad before and after each AccumulateGrad. z switches zero_grad on.",
+        "Parameters: .grad before and after each AccumulateGrad. optimizer.zero_grad() before backward() "
+        "clears it; z can only switch off, and on again, a zero_grad that the script calls.",
     ),
     "accumulation-sum": Entry(
         "accumulation without division",
