@@ -68,6 +68,16 @@ async def test_an_optimizer_that_does_not_exist_keeps_the_question_open():
         assert isinstance(app.screen, MainScreen)
 
 
+async def test_of_two_optimizers_the_first_is_asked_for():
+    async with running() as (app, pilot, session):
+        session.publish(replace(session.view, toggles=replace(session.view.toggles, optimizer="Adam + SGD")))
+        await app.run_action("screen.optimizer")
+        await pilot.pause()
+
+        assert app.screen.query_one("#ask-line").value == "Adam(lr=0.001)"
+        assert any("The first optimizer of 2" in str(one.render()) for one in app.screen.query("Static"))
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=str)
 @pytest.mark.parametrize("keys", [["3", "down", "down", "v"], ["h"]], ids=["is it right", "downhill"])
 async def test_a_page_shows_the_whole_of_every_line(keys, size):
@@ -107,6 +117,16 @@ async def test_an_entry_of_the_list_is_edited_where_it_ends():
 
         await pilot.press("backspace", "backspace", "5", ")", "enter")
         assert session.asked[-1] == ("optimizer", "AdamW(lr=0.005)")
+
+
+async def test_the_loss_that_the_script_has_anyway_is_no_change():
+    """A change would cut off the future that is known."""
+    async with running() as (app, pilot, session):
+        await pilot.press("l", "down", "enter")
+        await pilot.pause()
+
+        assert ("loss", {"name": None, "reduction": None}) not in session.asked
+        assert "the loss is as the script has it already" in lines_of(app, MessageLine)[0]
 
 
 async def test_a_question_is_answered_on_a_page_of_its_own():

@@ -53,6 +53,14 @@ def test_the_others_would_go_back_and_are_scaled(registry: Registry, plan: str) 
     assert ("would go back" in words) == (plan.split()[0] in OVERWRITE)
 
 
+def test_one_rate_for_groups_that_had_different_ones_is_told_of(registry: Registry) -> None:
+    one, other = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+    optimizer = SGD([{"params": [one]}, {"params": [other], "lr": 0.5}], lr=0.1)
+
+    assert "in all 2 parameter groups, whose rates were different" in set_lr(optimizer, NEW, registry)
+    assert "groups" not in set_lr(optimizer, 0.25, registry)
+
+
 def test_cosine_annealing_turns_up_to_the_scaled_rate(registry: Registry) -> None:
     run, plain = Training("SGD", "CosineAnnealingLR").steps(1), Training("SGD", "CosineAnnealingLR").steps(1)
     old, floor = float(run.optimizer.param_groups[0]["lr"]), 0.001

@@ -269,6 +269,45 @@ def test_a_gradient_set_before_the_step_is_used_by_it(driver: Driver, script: Pa
     assert driver.values("model.weight")[0][0] == pytest.approx(before[0][0] - 32.0, abs=1e-5)
 
 
+def test_a_script_that_works_its_loss_out_by_hand_is_told_of(driver: Driver, folder: Path) -> None:
+    """Nothing can be swapped: the chip alone would say that something was."""
+    by_hand = folder / "by_hand.py"
+    by_hand.write_text(SCRIPT.replace(LOSS, "((model(x) - y) ** 2).mean()"))
+    driver.load(by_hand)
+    driver.goto(2, 1)
+    driver.change("loss", {"name": "l1", "reduction": None})
+    assert "No loss function that can be swapped was seen so far" in driver.view.message
+
+    driver.change("loss", {"name": None, "reduction": None})
+    assert "swapped" not in driver.view.message
+
+
+def test_a_loss_that_was_seen_can_be_swapped_and_nothing_is_said(driver: Driver, script: Path) -> None:
+    driver.load(script)
+    driver.goto(2, 1)
+    driver.change("loss", {"name": "l1", "reduction": None})
+    assert "swapped" not in driver.view.message
+
+
+def test_of_two_optimizers_the_first_is_another_one_and_the_second_is_named(
+    driver: Driver, folder: Path
+) -> None:
+    two = folder / "two.py"
+    made = "optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)\n"
+    other = "other = torch.optim.RMSprop([torch.nn.Parameter(torch.ones(1))], lr=0.5)\n"
+    two.write_text(SCRIPT.replace(made, made + other))
+    driver.load(two)
+    driver.goto(2, 1)
+    driver.change("optimizer", "Adam(lr=0.25)")
+
+    assert driver.view.toggles.optimizer == "Adam + RMSprop"
+    assert driver.view.changes[-1].chip == "Adam(lr=0.25) + RMSprop"
+    assert "the first of 2 optimizers: RMSprop as before" in driver.view.message
+
+    driver.change("lr", 0.75)
+    assert driver.view.message.endswith("The same in all 2 optimizers.")
+
+
 REFUSED = {
     "unknown optimizer": ("optimizer", "Adamant(lr=0.1)", "Adamant"),
     "unknown hyperparameter": ("optimizer", "SGD(speed=3)", "speed"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.debugger.futures import MOST_CHANGED, Future, parse_futures, starting_line
+from backprop_tui.debugger.futures import MOST_CHANGED, Future, parse_futures, settings_to_try, starting_line
 
 
 def texts(text: str) -> list[str]:
@@ -101,3 +101,22 @@ def test_anything_typed_is_futures_or_one_sentence(text: str) -> None:
     else:
         assert 1 <= len(found) <= MOST_CHANGED
         assert all(future.changes for future in found)
+
+
+OPTIMIZERS = ("SGD(lr=0.1, momentum=0, nesterov=False)", "Adam(lr=0.1, betas=(0.9, 0.999), eps=1e-08)")
+
+
+@pytest.mark.parametrize(
+    ("present", "momentum", "betas"),
+    [(["SGD"], True, False), (["Adam"], False, True), (["SGD", "Adam"], False, False), ([""], False, False)],
+)
+def test_only_hyperparameters_that_all_optimizers_have_are_proposed(
+    present: list[str], momentum: bool, betas: bool
+) -> None:
+    """Adam refuses momentum=0.9: it is not to be proposed."""
+    proposed = settings_to_try(present, OPTIMIZERS)
+
+    assert any("momentum" in text for text in proposed) == momentum
+    assert any("betas" in text for text in proposed) == betas
+    assert "zero_grad=off" in proposed
+    assert all(parse_futures(text) for text in proposed)

@@ -113,6 +113,77 @@ def test_the_loss_goes_down_as_predicted_for_small_steps_and_parts_for_large_one
     assert parted[-1] > 10 * parted[0]
 
 
+IN_PARTS = """\
+import torch
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)).double()
+optimizer = torch.optim.{optimizer}
+X, Y = torch.randn(4, 8, 4).double(), torch.randn(4, 8, 1).double()
+for i in range(3):
+    {body}
+"""
+LOSS = "torch.nn.functional.mse_loss(model(x), (k + 1) * y) / 4"
+PENALTY = "torch.autograd.grad(model(x), x, torch.ones(8, 1).double(), create_graph=True)[0].norm(dim=1)"
+BODIES = {
+    "accumulated": (
+        "SGD(model.parameters(), lr=0.01)", 4,
+        f"optimizer.zero_grad()\n    for k, (x, y) in enumerate(zip(X, Y)): ({LOSS}).backward()\n"
+        "    optimizer.step()",
+    ),
+    "clipped": (
+        "SGD(model.parameters(), lr=0.1)", 1,
+        f"optimizer.zero_grad()\n    x, y, k = X[0], Y[0], 9\n    ({LOSS}).backward()\n"
+        "    torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)\n    optimizer.step()",
+    ),
+    "gradient penalty": (
+        "SGD(model.parameters(), lr=0.01)", 1,
+        "optimizer.zero_grad()\n    x = X[0].clone().requires_grad_()\n"
+        f"    (model(x).mean() + ({PENALTY} - 1).pow(2).mean()).backward()\n    optimizer.step()",
+    ),
+    "closure": (
+        "LBFGS(model.parameters(), lr=0.01, max_iter=3)", 1,
+        "x, y, k = X[0], Y[0], 1\n    def closure():\n        optimizer.zero_grad()\n"
+        f"        loss = {LOSS}\n        loss.backward()\n        return loss\n    optimizer.step(closure)",
+    ),
+    "autograd.grad alone": (
+        "SGD(model.parameters(), lr=0.01)", 1,
+        f"x, y, k = X[0], Y[0], 1\n    found = torch.autograd.grad({LOSS}, list(model.parameters()))\n"
+        "    for p, g in zip(model.parameters(), found): p.grad = g\n    optimizer.step()",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", BODIES)
+def test_the_loss_of_an_iteration_is_what_its_gradients_are_the_slope_of(
+    driver: Driver, tmp_path: Path, how: str
+) -> None:
+    """The first loss alone made right gradients look wrong, and a clipped `.grad` is not the slope."""
+    optimizer, passes, body = BODIES[how]
+    written = tmp_path / "parts.py"
+    written.write_text(IN_PARTS.format(optimizer=optimizer, body=body))
+    driver.load(written)
+    driver.goto(2, 1)
+
+    found = ask(driver, driver.session.difference("model[0].weight", (2, 1)))
+    assert found.autograd != 0 and found.passes == passes
+    assert found.error < 1e-6
+
+    step = ask(driver, driver.session.downhill())
+    times, predicted, measured = step.rows[0]
+    assert times == 0.1 and step.passes == passes
+    assert measured == pytest.approx(predicted, rel=0.02)
+
+
+def test_a_backward_from_several_numbers_has_no_loss(driver: Driver, tmp_path: Path) -> None:
+    written = tmp_path / "parts.py"
+    body = "optimizer.zero_grad()\n    model(X[0]).backward(torch.ones(8, 1).double())\n    optimizer.step()"
+    written.write_text(IN_PARTS.format(optimizer="SGD(model.parameters(), lr=0.1)", body=body))
+    driver.load(written)
+    driver.goto(2, 1)
+    with pytest.raises(Refused, match=r"a tensor of shape \(8, 1\), not on one real number"):
+        ask(driver, driver.session.difference("model[0].weight", (0, 0)))
+
+
 def test_a_probe_that_makes_no_sense_is_refused(driver: Driver, tmp_path: Path) -> None:
     driver.load(training(tmp_path))
     with pytest.raises(Refused, match="no tensor of the script is called 'nothing'"):

@@ -277,6 +277,18 @@ def test_one_future_may_be_refused_crash_or_die_and_the_others_go_on(driver: Dri
     driver.step()
 
 
+def test_what_runs_after_the_last_step_is_no_iteration_more(driver: Driver, tmp_path: Path) -> None:
+    path = tmp_path / "evaluates.py"
+    path.write_text(
+        "import torch\nw = torch.ones(2, requires_grad=True)\noptimizer = torch.optim.SGD([w], lr=0.1)\n"
+        "for i in range(4):\n    optimizer.zero_grad()\n    (w * w).sum().backward()\n    optimizer.step()\n"
+        "with torch.no_grad():\n    print((w * w).sum())\n"
+    )
+    driver.load(path)
+    lanes = race(driver, "lr=0.2", iterations=50).lanes
+    assert [lane.note for lane in lanes] == ["the script ends in iteration 4"] * 2
+
+
 def test_a_future_in_which_the_script_ends_says_so(driver: Driver) -> None:
     driver.load(script("toy"), "5")
     lanes = race(driver, "lr=0.1", iterations=50).lanes

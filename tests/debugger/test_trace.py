@@ -349,6 +349,31 @@ def test_an_operation_that_raised_has_no_result_to_explain(tmp_path: Path) -> No
     ]
 
 
+def test_why_nothing_can_be_checked_inside_a_transform_is_said_in_its_own_words(tmp_path: Path) -> None:
+    script = tmp_path / "mapped.py"
+    script.write_text("import torch\nprint(torch.func.vmap(lambda row: row * 2)(torch.ones(2, 3)))\n")
+    records, _ = trace("--explain", "--check", str(script))
+    (rule,) = {
+        record["rule"] for record in records if record["kind"] == "explanation" and "mul" in record["rule"]
+    }
+    assert rule.endswith(
+        "inside a transform of torch.func (vmap, grad) the numbers of a tensor cannot be read"
+    )
+
+
+def test_the_end_of_a_recomputation_is_told_as_what_it_is(tmp_path: Path) -> None:
+    script = tmp_path / "checkpointed.py"
+    script.write_text(
+        "import torch\nfrom torch.utils.checkpoint import checkpoint\n"
+        "layers = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.SiLU(), torch.nn.Linear(3, 3))\n"
+        "x = torch.ones(2, 3, requires_grad=True)\n"
+        "checkpoint(layers, x, use_reentrant=False).sum().backward()\n"
+    )
+    records, _ = trace("--explain", "--check", str(script))
+    ended = [records[place + 1] for place, record in enumerate(records) if record.get("error")]
+    assert ended[0]["rule"] == "there is no result to explain: torch stops recomputing the checkpoint here"
+
+
 def test_a_scheduler_says_why_get_lr_is_not_the_rate(tmp_path: Path) -> None:
     script = tmp_path / "steps.py"
     script.write_text(LOOP.replace("ExponentialLR(optimizer, 0.5)", "MultiStepLR(optimizer, [2, 4], 0.1)"))

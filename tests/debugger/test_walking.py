@@ -295,3 +295,42 @@ def test_operations_are_numbered_rightly_from_a_checkpoint_that_no_observed_run_
     driver.goto(4, 5)
     driver.goto(4, 1)
     assert difference(sight(driver.view), seen, seen.time) == ""
+
+
+FUNCTIONAL = """\
+import torch
+from torch.func import functional_call, grad
+net = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+x = torch.ones(3, 2)
+for i in range(2):
+    optimizer.zero_grad()
+    own = dict(net.named_parameters())
+    {body}
+    loss.backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "loss = functional_call(net, {k: v * 2 for k, v in own.items()}, (x,)).sum()",
+        "loss = grad(lambda p: functional_call(net, p, (x,)).exp().sum())(own)['weight'].sum()",
+    ],
+    ids=["fast weights", "transform"],
+)
+def test_what_stands_in_for_a_parameter_for_a_while_is_none(
+    driver: Driver, tmp_path: Path, body: str
+) -> None:
+    """No optimizer holds it, nor is one meant to."""
+    written = tmp_path / "functional.py"
+    written.write_text(FUNCTIONAL.replace("{body}", body))
+    driver.load(written)
+    while driver.stop.next is None or driver.stop.next["name"] != "linear":
+        driver.step("into")
+
+    inside = [row for row in driver.view.parameters if row["role"] == "parameter"]
+    assert all(row["optimizer"] == "SGD" for row in inside)
+    driver.goto(1, 1)
+    assert [row["role"] for row in driver.view.parameters] == ["parameter", "parameter"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.explain.numbers import shortest
+from backprop_tui.explain.numbers import display, shortest
 from backprop_tui.protocol import Time
 from support.driving import Driver
 from support.scripts import script
@@ -201,5 +201,5 @@ def test_the_sentence_has_the_digits_of_the_dtype(written: Driver) -> None:
     before = written.values("w")[1]
     written.do(written.session.who_wrote("w", "value", (1,)))
 
-    assert f"→ {shortest(before, 'float32')} is what the next" in written.view.message
+    assert f"→ {display(shortest(before, 'float32'))} is what the next" in written.view.message
     assert "the update by Adam" in written.view.message

@@ -36,7 +36,7 @@ def test_of_many_points_every_peak_is_kept():
 
     kept = points(series_of(values).segments(160))
 
-    assert len(kept) <= 320
+    assert len(kept) <= 322
     assert (1235, 99.0) in kept and (8766, -99.0) in kept
 
 
@@ -47,7 +47,15 @@ def test_extremes_survive_and_order_is_kept(values, buckets):
     assert max(y for _, y in kept) == max(values)
     assert min(y for _, y in kept) == min(values)
     assert [x for x, _ in kept] == sorted({x for x, _ in kept})
-    assert len(kept) <= 2 * buckets
+    assert len(kept) <= 2 * buckets + 2
+    assert (kept[0][0], kept[-1][0]) == (1, len(values))
+
+
+def test_the_axis_ends_where_the_run_does():
+    """Of a rate that stays as it was, each bucket keeps the first point."""
+    rates = series_of([0.1] * 50 + [0.05] * 10)
+
+    assert points(rates.segments(28))[-1] == (60, 0.05)
 
 
 def test_a_gap_where_values_are_not_finite():

@@ -53,11 +53,19 @@ async def test_the_network_follows_the_steps():
     async with Harness(pane).run_test(size=(84, 16)):
         assert text_of(pane).strip() == ""
         pane.show(View("starting", "t.py"))
-        assert "No operation was observed yet" in text_of(pane)
+        assert "No forward pass was observed here yet" in text_of(pane)
         pane.show(before("Linear", 2))
         assert ">0.85" in text_of(pane)
         pane.show(before("SqueezeBackward4", 2))
         assert ">∂ −0.14" in text_of(pane)
+
+
+async def test_a_script_that_has_finished_is_not_told_to_be_stepped():
+    pane = NetworkPane()
+    async with Harness(pane).run_test(size=(84, 16)):
+        pane.show(View("finished", "t.py"))
+        assert "step back to see some" in text_of(pane)
+        assert "Step with space" not in text_of(pane)
 
 
 async def test_a_narrow_network_is_a_list_and_m_asks_for_it():

@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 
 from backprop_tui.debugger.view import Stop, View
+from backprop_tui.explain.explanation import Explanation
+from backprop_tui.explain.numbers import Hidden
 from backprop_tui.panes.drawing import operation
+from backprop_tui.panes.drawing.records import result
 from backprop_tui.panes.drawing.text import plain
 from support.fake_session import FakeSession
 from support.update_run import tensor
@@ -113,6 +116,47 @@ def test_a_large_tensor_is_summed_up():
     shown = of({"kind": "op", "name": "relu", "outputs": [info]})
 
     assert any("float32 64×10 · norm 3.5 · min −1 · max 2" in line for line in shown)
+
+
+def test_a_small_tensor_whose_numbers_do_not_fit_is_summed_up_too():
+    column = tensor([[0.25], [0.0], [-2.0], *([1.0],) * 9])
+    broken = tensor([["inf"], ["nan"], [-2.0], *([1.0],) * 9])
+
+    shown = of({"kind": "op", "name": "log", "inputs": [column], "outputs": [broken]}, width=50)
+
+    assert any("12×1 · norm 3.614 · min −2 · max 1" in line for line in shown)
+    assert any("12×1 · 2 not finite · norm nan" in line for line in shown)
+
+
+def test_the_sum_of_hidden_numbers_gives_none_of_them_away():
+    column = tensor([[Hidden(3.5)], *([1.0],) * 11])
+
+    shown = of({"kind": "op", "name": "log", "inputs": [column]}, width=50)
+
+    assert not any("3.5" in line or "max" in line or "norm" in line for line in shown)
+
+
+def test_that_there_was_no_gradient_is_said_once():
+    record = {"kind": "accumulate", "name": "w", "tensor": "w", "before": None, "added": tensor([0.5])}
+    explanation = Explanation("this pass", "", "0.5", "✓", note=".grad was None: it becomes what it brings.")
+    view = View("stopped", "a.py", explanations=(explanation,))
+
+    def said(detail, **more):
+        told = operation.section(("done", {**record, **more}, ()), view, 60, detail)
+        return sum("was None" in plain(line) for line in told)
+
+    assert said(operation.FULL) == said(operation.TERSE) == 1
+    assert said(operation.FULL, before=tensor([1.0])) == 1
+
+
+def test_the_end_of_a_recomputation_is_no_failure():
+    """torch ends it by an exception of its own, which it catches."""
+    record = {"kind": "op", "level": "operation", "name": "linear", "error": "_StopRecomputationError: "}
+
+    assert of(record)[0] == "done linear"
+    assert "✗" not in " ".join(of(record)) + result(record, 40)
+    assert "stops recomputing" in " ".join(of(record))
+    assert "✗" in result({**record, "error": "RuntimeError: shapes"}, 40)
 
 
 def test_a_gradient_that_is_not_needed_is_not_a_zero():

@@ -145,7 +145,7 @@ def test_a_change_too_small_for_the_column_is_told_as_a_difference():
     earlier, later = (
         replace(v, parameters=(row("w", big([20, 6], n)),)) for v, n in ((earlier, 11.3), (later, 11.299))
     )
-    assert "norm −0.001" in line_with(table_text(later, 60, earlier), "w ")
+    assert "norm by −0.001" in line_with(table_text(later, 60, earlier), "w ")
 
 
 def test_none_zero_and_a_number_are_three_words():
@@ -180,6 +180,15 @@ def test_a_parameter_in_no_optimizer_is_told_on():
     assert "in no optimizer" in line_with(table_text(view), "lost")
     assert line_with(table_text(view, 36), "lost").startswith("! ")
     assert table_of(view, None).in_no_optimizer == 1
+
+
+def test_a_frozen_parameter_in_no_optimizer_is_as_it_should_be():
+    """The copy of a model that an exponential moving average keeps, a pretrained backbone."""
+    frozen = row("ema.weight", tensor([1.0], requires_grad=False), optimizer=None, lr=None)
+    view = view_with(row("a", tensor([1.0])), frozen)
+
+    assert "in no optimizer" not in table_text(view)
+    assert table_of(view, None).in_no_optimizer == 0
 
 
 def test_without_any_optimizer_nothing_is_forgotten():

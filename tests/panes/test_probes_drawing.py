@@ -50,5 +50,16 @@ def test_predicted_and_measured_stand_side_by_side():
     assert "10 times the learning rate would go uphill" in lines[-1]
 
 
+def test_several_backward_passes_are_told_of():
+    assert "L is the sum of the losses of its 4 backward passes." in difference_lines(
+        replace(FOUND, passes=4)
+    )
+    assert (
+        "Iteration 2: the losses of 4 backward passes add up to 1,"
+        in downhill_lines(replace(STEP, passes=4))[0]
+    )
+    assert not any("passes" in line for line in (*difference_lines(FOUND), *downhill_lines(STEP)))
+
+
 def test_a_step_that_does_not_follow_the_gradient_is_said_to():
     assert "does not go against the gradient" in downhill_lines(replace(STEP, slope=0.1))[-1]

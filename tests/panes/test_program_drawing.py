@@ -9,6 +9,8 @@ from backprop_tui.debugger.breakpoints import parse
 from backprop_tui.debugger.view import Frame, Stop, View
 from backprop_tui.explain.explanation import Explanation
 from backprop_tui.panes.drawing import program
+from backprop_tui.panes.drawing.calls import called_bodies
+from backprop_tui.panes.drawing.records import result
 from backprop_tui.panes.drawing.stops import line_mark
 from backprop_tui.panes.drawing.text import plain
 from support.fake_session import FakeSession
@@ -125,6 +127,68 @@ def test_lines_that_are_done_keep_their_results():
     assert any(row.endswith("2 grad → None") and "zero_grad()" in row for row in rows)
 
 
+HELPED = """\
+def nll(mu, y):
+    return ((mu - y) ** 2).mean()
+
+def half(x):
+    return x / 2
+
+loss = nll(model(x), y[i])
+loss = half(loss) + 1
+other = nll
+"""
+
+
+def helped(*lines, upcoming=None):
+    """The results of the lines on which operations ran, one after another."""
+    out = {"shape": [], "dtype": "float32", "values": 7.0}
+    records = [
+        {
+            "time": [0, at], "iteration": 1, "number": at + 1, "depth": 0, "level": "operation", "kind": "op",
+            "name": f"op{at}", "file": "a.py", "line": line, "outputs": [out],
+        }
+        for at, line in enumerate((*lines, *([upcoming] if upcoming else [])))
+    ]  # fmt: skip
+    done = records[: len(lines)]
+    stop = Stop(
+        (0, len(lines)), 1, len(lines) + 1, "step", next=records[-1] if upcoming else None, last=done[-1]
+    )
+    view = View("stopped", "a.py", stop, tuple(done))
+    return program.lay_out(view, "a.py", 9, 80, 20, called_bodies(HELPED)).results
+
+
+def test_what_went_into_a_function_of_the_script_is_not_shown_as_what_came_out_of_it():
+    """The last operation of the line is y[i]: beside `loss =` its value would be read as the loss."""
+    assert sorted(helped(7, 7, 2, 2, 2, 8)) == [2, 8]
+    assert sorted(helped(7, 7, upcoming=2)) == []
+    assert sorted(helped(7, 7)) == [7]
+
+
+def test_what_is_no_python_calls_nothing():
+    assert called_bodies("def f(:\nf(1)\n") == {}
+
+
+def test_what_a_line_computes_after_the_call_is_its_result():
+    assert sorted(helped(5, 8)) == [5, 8]
+    assert sorted(helped(5, 8, upcoming=2)) == [5, 8], "another function, which it does not call"
+
+
+@pytest.mark.parametrize("width", [44, 52, 70])
+def test_in_a_narrow_pane_the_result_gives_way_to_the_name_of_the_tensor(width):
+    big = {"shape": [16, 8], "dtype": "float32", "values": None, "norm": 0.0992}
+    record = {
+        "kind": "accumulate", "name": "AccumulateGrad", "tensor": "model.temb[0].weight",
+        "level": "operation", "before": None, "added": big, "after": big,
+    }  # fmt: skip
+    (row,) = program.tree_rows(program.Branch(record, []), 3, lead="│ ", last=True)
+
+    drawn = plain(program.draw(row, (), program.Gutter(2), {}, width))
+
+    assert "0].weight" in drawn or "…" + "model.temb[0].weight"[-8:] in drawn
+    assert "16×8" in drawn and "……" not in drawn and len(drawn) <= width
+
+
 def branch(kind, *inside):
     return program.Branch({"kind": kind}, [program.Branch(record, []) for record in inside])
 
@@ -149,6 +213,20 @@ def test_a_phase_counts_the_gradients_it_made_or_cleared():
     assert program.summary(branch("zero_grad", {**clears[0], "after": {"shape": [1]}}), 20) == "1 grad → 0"
     adds = [{"kind": "accumulate", "tensor": name} for name in ("w", "b", "w")]
     assert program.summary(branch("backward", {"kind": "node"}, *adds), 20) == "2 grad"
+
+
+def test_a_rate_with_many_digits_is_rounded_so_that_the_one_after_it_is_seen():
+    record = {"kind": "schedule", "level": "phase", "name": "LambdaLR"}
+    two = {
+        **record,
+        "lr_before": [0.0018090169943749473, 0.0006],
+        "lr_after": [0.0019635254915624212, 0.00065],
+    }
+    four = {**record, "lr_before": [0.1] * 4, "lr_after": [0.0123456789] * 4}
+
+    assert result(two, 60) == "lr 0.001809, 0.0006 → 0.001964, 0.00065"
+    assert result(four, 60) == "lr 0.1, 0.1 +2 → 0.01235, 0.01235 +2"
+    assert result({**record, "lr_before": [0.123456], "lr_after": [0.1]}, 30) == "lr 0.123456 → 0.1"
 
 
 def test_a_new_iteration_has_no_results_of_the_old_one():

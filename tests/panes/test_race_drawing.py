@@ -69,6 +69,20 @@ def test_in_80_columns_a_future_can_still_be_told_from_the_others():
     assert len(set(texts)) == len(LANES)
 
 
+def test_a_loss_that_was_not_swapped_is_not_another_one():
+    """The script works its loss out by hand: there is no function to swap."""
+    lanes = (lane("", 1.0, 0.5), lane("loss=l1", 1.0, 0.5), lane("lr=0.1", 1.0, 0.75, parting=PARTED))
+
+    assert foot(lanes) == [
+        "* the lowest last loss",
+        "b: no number differs; a loss worked out by hand cannot be swapped",
+    ]
+    running = replace(lanes[1], state="running", compared=False)
+    assert foot((lanes[0], running)) == [
+        "b: another loss is measured, which does not compare with the others"
+    ]
+
+
 def test_the_lowest_of_what_can_be_compared():
     assert lowest(LANES) == 1, "another loss, and what still runs, do not count"
     assert lowest(LANES[:1]) is None

@@ -29,6 +29,13 @@ def test_an_update_and_a_clear_are_told_as_what_they_are(record: dict[str, objec
     assert "—" not in text
 
 
+def test_a_pass_that_brings_no_gradient_is_not_told_to_set_one() -> None:
+    record = {"kind": "accumulate", "name": "AccumulateGrad", "tensor": "w", "before": None}
+
+    assert "this pass's gradient becomes it" in sentence(record)  # type: ignore[arg-type]
+    assert "No gradient comes to w" in sentence({**record, "added": None})  # type: ignore[arg-type]
+
+
 def op(
     name: str, *, reads: bool = True, gives: bool | None = None, leaf: bool = False, **more: object
 ) -> str:
@@ -49,6 +56,24 @@ def test_an_operation_is_followed_if_something_that_it_reads_is() -> None:
     assert op("matmul") == op("matmul", gives=True) == NEW
     assert op("matmul", reads=False) == op("matmul", reads=False, gives=False) == f"{CUT}."
     assert op("rand", gives=True, leaf=True).startswith("Makes a leaf")
+
+
+@pytest.mark.parametrize("leaf", [True, False])
+def test_what_an_operation_gives_back_as_it_was_is_not_told_as_new(leaf: bool) -> None:
+    """`flatten` of a parameter that is a matrix, as in a spectral norm, is that parameter."""
+    w = {"name": "w", "requires_grad": True, "leaf": leaf}
+
+    text = sentence({"kind": "op", "name": "flatten", "inputs": [w], "outputs": [w]})  # type: ignore[typeddict-item]
+
+    assert text == "Finds nothing to do, and gives back the tensor itself: no new tensor."
+
+
+def test_what_is_written_into_out_is_not_told_as_given_back() -> None:
+    a, c = {"name": "a", "requires_grad": False}, {"name": "c", "requires_grad": False}
+
+    text = sentence({"kind": "op", "name": "add", "inputs": [a, c], "outputs": [c]})  # type: ignore[typeddict-item]
+
+    assert text == f"{CUT}."
 
 
 def test_under_no_grad_nothing_is_followed_before_the_operation_and_after_it() -> None:

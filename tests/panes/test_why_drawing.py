@@ -25,11 +25,37 @@ def test_a_result_that_is_too_long_keeps_its_verdict():
     assert shown[2] == "✗ torch's result is another one: it"
 
 
+def test_a_sum_that_is_cut_off_says_so():
+    terms = " + ".join(f"(0.{n}5 − 0.5)²" for n in range(30))
+    shown = lines(Explanation("Σ (input − y)²", terms, "2.5", "✓"), width=50)
+
+    assert shown[-2].endswith("…")
+    assert shown[-1].strip() == "= 2.5 ✓"
+    assert max(map(len, shown)) <= 50
+
+
+def test_a_sum_that_just_fits_is_not_called_cut_off():
+    terms = " + ".join(f"(0.{n}5 − 0.5)²" for n in range(8))
+
+    assert not any("…" in line for line in lines(Explanation("Σ", terms, "2.5", "✓"), width=50))
+
+
 def test_notes_are_said_once():
     item = Explanation("|x|", "|0|", "0", "✓", note="the slope of |x| at 0 is taken as 0")
 
     assert lines(item, item)[-1] == "note: the slope of |x| at 0 is taken as 0"
     assert sum("note" in line for line in lines(item, item)) == 1
+
+
+def test_what_a_line_says_is_not_said_again_in_the_note():
+    reason = "epoch 4 is no multiple of 10"
+    line = Line("lr", "", "0.05", "✓", f"StepLR: {reason}")
+    item = Explanation("lr", "", "0.05", "✓", note=f"{reason} · The step used 0.05.", lines=(line,))
+
+    shown = lines(item)
+
+    assert sum(reason in line for line in shown) == 1
+    assert shown[-1] == "note: The step used 0.05."
 
 
 def test_an_update_is_an_arithmetic_of_several_lines_and_its_step_is_split():

@@ -66,6 +66,10 @@ class LeftOut(TypedDict):
     shape: list[int]
 
 
+RECOMPUTED = "_StopRecomputationError"
+"""What torch raises, and catches, when activation checkpointing has recomputed all that backward needs."""
+
+
 class Record(TypedDict, total=False):
     """One operation. A completed one has its results; the next one only what it will read."""
 
@@ -85,7 +89,7 @@ class Record(TypedDict, total=False):
     inputs: list[TensorInfo]
     outputs: list[TensorInfo]
     error: str
-    """The exception, if the operation raised one."""
+    """The exception, if the operation raised one: `RECOMPUTED` is no failure."""
     undescribed: str
     """Why the tensors of this operation could not be described."""
     grad_outputs: list[TensorInfo | None]

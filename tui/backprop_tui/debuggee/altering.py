@@ -26,6 +26,10 @@ from backprop_tui.debuggee.observer import Observer
 from backprop_tui.debuggee.recorder import rates_of
 
 Message = dict[str, Any]
+NO_LOSS_SEEN = (
+    "No loss function that can be swapped was seen so far: a loss that the script works out by hand, or with"
+    " another function, stays as it is."
+)
 Answer = tuple[str, str]
 """(chip, sentence): an empty chip means that all is as the script has it."""
 
@@ -207,11 +211,15 @@ class Alterations:
             name = reduction = None
         self._check_loss(name)
         self.changes.set_loss(name, reduction)
-        notice = None
-        if self.changes.loss is not None and self.observer.last_loss is not None:
-            notice = self.changes.loss.notice(*self.observer.last_loss)
         words = [word for word in (name, reduction) if word]
-        return (f"loss {' '.join(words)}" if words else "", notice or "")
+        return (f"loss {' '.join(words)}" if words else "", self._about_loss())
+
+    def _about_loss(self) -> str:
+        """What is to be known of the swap that is in force; empty if nothing is."""
+        swap, last = self.changes.loss, self.observer.last_loss
+        if swap is None:
+            return ""
+        return NO_LOSS_SEEN if last is None else swap.notice(*last) or ""
 
     def _check_loss(self, name: str | None) -> None:
         last = self.observer.last_loss
@@ -228,7 +236,11 @@ class Alterations:
         wanted, given = parse_optimizer(text, self.registry)
         if checkpoint.obstacle() is None:
             tried(self.registry, optimizer, lambda: convert(optimizer, wanted, given, self.registry))
-        return text, convert(optimizer, wanted, given, self.registry)
+        sentence = convert(optimizer, wanted, given, self.registry)
+        others = [type(item).__name__ for item in self.registry.optimizers()[1:]]
+        if others:
+            sentence += f" It is the first of {len(others) + 1} optimizers: {', '.join(others)} as before."
+        return " + ".join([text, *others]), sentence
 
     def _chosen_optimizer(self) -> Optimizer | None:
         optimizers = self.registry.optimizers()
@@ -246,7 +258,8 @@ class Alterations:
         sentences = [action(optimizer) for optimizer in self.registry.optimizers()]
         if not sentences:
             raise ChangeError("the script has no optimizer")
-        return chip, " ".join(dict.fromkeys(sentences))
+        all_of_them = [f"The same in all {len(sentences)} optimizers."] if len(sentences) > 1 else []
+        return chip, " ".join(dict.fromkeys([*sentences, *all_of_them]))
 
     def _scheduler(self, word: str) -> Answer:
         if word not in ("on", "off"):

@@ -17,6 +17,8 @@ from backprop_tui.debuggee.describe import dense, tensors_in
 LARGEST = 1_000_000
 """Tensors of more elements are not copied."""
 
+IN_TRANSFORM = "inside a transform of torch.func (vmap, grad) the numbers of a tensor cannot be read"
+
 Namer = Callable[[torch.Tensor], dict[str, Any]]
 """What else is known of a tensor: its name, the operation that made it."""
 
@@ -52,7 +54,7 @@ def _packed(tensor: torch.Tensor) -> dict[str, Any]:
     try:
         info["data"] = base64.b64encode(_bytes(tensor)).decode()
     except (RuntimeError, NotImplementedError, TypeError) as error:
-        info["why"] = str(error).splitlines()[0]
+        info["why"] = IN_TRANSFORM if private.is_wrapped(tensor) else str(error).splitlines()[0]
     return info
 
 

@@ -397,6 +397,11 @@ def inside_transform() -> bool:
     return torch._C._functorch.peek_interpreter_stack() is not None
 
 
+def is_wrapped(tensor: torch.Tensor) -> bool:
+    """Whether a functorch transform has put a tensor of its own around another one."""
+    return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))
+
+
 # optimizers and schedulers
 _HOOKS = (
     "_optimizer_step_pre_hooks",

@@ -11,6 +11,7 @@ from backprop_tui.debuggee.changes.value import set_value
 from backprop_tui.debuggee.describe import ALL
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.inspection import Inspection
+from backprop_tui.debuggee.passes import Passes
 from backprop_tui.debuggee.tracing import Trace
 from backprop_tui.protocol import Record, plain
 
@@ -26,8 +27,7 @@ class Probe:
         self.inspection = inspection
         self.engine = engine
         self.send = send
-        self._sum = 0.0
-        self._passes = 0
+        self._passes: Passes | None = None
         self._kept: list[torch.Tensor] = []
         self._trace: Trace | None = None
 
@@ -37,6 +37,8 @@ class Probe:
             "nudge": self.nudge,
             "watch": self.watch,
             "watched": self.watched,
+            "losses": self.losses,
+            "loss": self.loss,
             "keep": self.keep,
             "moved": self.moved,
             "move": self.move,
@@ -70,15 +72,7 @@ class Probe:
         tensor = self._tensor(message)
         if not (tensor.is_leaf and tensor.requires_grad):
             raise LookupError(f"{message['name']} gets no gradient: it requires none, or is no leaf")
-        index = tuple(message["index"])
-
-        def add(gradient: torch.Tensor) -> None:
-            with torch.no_grad():
-                dense = gradient.to_dense() if gradient.is_sparse else gradient
-                self._sum += dense[index].item()
-            self._passes += 1
-
-        tensor.register_hook(add)  # type: ignore[no-untyped-call]
+        self._passes = Passes(self.engine, [tensor])
 
     def trace(self, message: Message) -> None:
         """Follow one element of a leaf through every backward pass from now on."""
@@ -92,8 +86,20 @@ class Probe:
         return self._trace.told()
 
     def watched(self, message: Message) -> Message:
-        """The sum, and of how many passes it is."""
-        return {"gradient": plain(self._sum), "passes": self._passes}
+        """What the passes have given to the element; 0 if nothing."""
+        assert self._passes is not None
+        given = self._passes.gradient(0)
+        return {"gradient": 0.0 if given is None else plain(given[tuple(message["index"])].item())}
+
+    # the loss
+    def losses(self, message: Message) -> None:
+        """Add up the losses that backward is called on from now on."""
+        self._passes = Passes(self.engine)
+
+    def loss(self, message: Message) -> Message:
+        """Their sum, of how many passes it is, and why there is none."""
+        assert self._passes is not None
+        return self._passes.told()
 
     def _tensor(self, message: Message) -> torch.Tensor:
         tensor = self.inspection.find(message["name"])
@@ -102,15 +108,18 @@ class Probe:
 
     # all parameters
     def keep(self, message: Message) -> None:
-        """Remember every parameter of every optimizer as it is now."""
-        self._kept = [leaf.detach().clone() for leaf in self._leaves()]
+        """Remember every parameter of every optimizer as it is now, and add up what passes give to each."""
+        leaves = self._leaves()
+        self._kept = [leaf.detach().clone() for leaf in leaves]
+        self._passes = Passes(self.engine, leaves)
 
     def moved(self, message: Message) -> Message:
         """How far each has moved since `keep`, into a file; answers ∇L·Δw, and the length of Δw."""
         leaves = self._leaves()
         steps = [leaf.detach() - kept for leaf, kept in zip(leaves, self._kept, strict=True)]
         _save(steps, message["path"])
-        slope = sum(_dot(leaf.grad, step) for leaf, step in zip(leaves, steps, strict=True))
+        assert self._passes is not None
+        slope = sum(_dot(self._passes.gradient(number), step) for number, step in enumerate(steps))
         length = sum(float((step.double() ** 2).sum()) for step in steps) ** 0.5
         return {"slope": plain(slope), "length": plain(length)}
 
@@ -131,7 +140,4 @@ class Probe:
 
 
 def _dot(gradient: torch.Tensor | None, step: torch.Tensor) -> float:
-    if gradient is None:
-        return 0.0
-    gradient = gradient.to_dense() if gradient.is_sparse else gradient
-    return float((gradient.double() * step.double()).sum())
+    return 0.0 if gradient is None else float((gradient.conj() * step).real.sum())

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from backprop_tui.debuggee import private
 from backprop_tui.debuggee.describe import SUMMARISED, scalar_of
 from backprop_tui.debuggee.descriptions import Descriptions
 from backprop_tui.debuggee.inspection import Inspection
@@ -76,7 +77,9 @@ class Table:
     def _row(self, name: str | None, tensor: torch.Tensor, owners: dict[int, _Owner]) -> ParameterRow:
         grad = tensor.grad if tensor.is_leaf else None
         optimizer, rate = owners.get(id(tensor), (None, None))
-        trained = tensor.requires_grad or isinstance(tensor, torch.nn.Parameter)
+        # `functional_call` puts other tensors in the place of a module's parameters for a while.
+        own = tensor.is_leaf and tensor.requires_grad and not private.is_wrapped(tensor)
+        trained = own or isinstance(tensor, torch.nn.Parameter)
         return {
             "name": name,
             "role": "parameter" if trained else "buffer",

@@ -66,10 +66,10 @@ def _writer(what: str, found: Message) -> Culprit:
 
 def _shown(value: str, dtype: str) -> str:
     """As many digits as its dtype can tell apart."""
-    from backprop_tui.explain.numbers import shortest
+    from backprop_tui.explain.numbers import display, shortest
 
     try:
-        return shortest(float(value), dtype)
+        return display(shortest(float(value), dtype))
     except (ValueError, KeyError):
         return value
 

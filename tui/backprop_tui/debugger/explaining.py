@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backprop_tui.protocol import Record
+from backprop_tui.protocol import RECOMPUTED, Record
 
 if TYPE_CHECKING:
     from backprop_tui.debugger.view import Stop
@@ -25,6 +25,8 @@ def explained(message: Mapping[str, Any] | None, index: Index | None = None) -> 
 
     if message is None:
         return ()
+    if message.get("raised") == RECOMPUTED:
+        return (unexplained("there is no result to explain: torch stops recomputing the checkpoint here"),)
     if "raised" in message:
         return (unexplained(f"there is no result to explain: {message['name']} raised {message['raised']}"),)
     if "trouble" in message:

@@ -7,6 +7,7 @@ One future is one or more changes, ``optimizer=Adam(lr=0.1)`` or ``lr=0.1; seed=
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,11 @@ _GRID = re.compile(
     r"(?P<name>[A-Za-z_][\w ]*?)\s*[ =]\s*(?P<low>[-+\d.eE]+?)\s*\.\.\s*(?P<high>[-+\d.eE]+)"
     r"(?:\s*,\s*(?P<points>[^,]*?)\s*points?)?(?:\s*,\s*(?P<scale>log|linear))?\s*"
 )
+_HYPERPARAMETERS = {
+    "momentum": ("hyperparameter=momentum=0.9", "momentum 0..0.9, 4 points"),
+    "betas": ("hyperparameter=betas=(0.8, 0.99)",),
+}
+"""What can be tried of an optimizer that has such a hyperparameter."""
 _ALIASES = {"learning rate": "lr", "learning_rate": "lr"}
 _INTEGERS = ("seed",)
 _DIGITS = 4
@@ -99,6 +105,26 @@ def _values(low: float, high: float, count: int, log: bool) -> list[float]:
     if log:
         return [low * (high / low) ** share for share in shares]
     return [low + (high - low) * share for share in shares]
+
+
+def settings_to_try(present: Sequence[str], optimizers: Sequence[str]) -> list[str]:
+    """Changes to propose for settings that the script has, as they are typed.
+
+    ``present``: the classes of its optimizers, [""] if it has none. ``optimizers``: optimizers with all their
+    hyperparameters, as text.
+    """
+    written = [next((text for text in optimizers if text.startswith(f"{name}(")), "") for name in present]
+    had = [name for name in _HYPERPARAMETERS if all(f"{name}=" in text for text in written)]
+    return [
+        "zero_grad=off",
+        "zero_grad=zero",
+        "lr 1e-4..1, 8 points, log",
+        *(change for name in had for change in _HYPERPARAMETERS[name]),
+        "scheduler=off",
+        "backward_gradient=loss",
+        "seed=1",
+        "seed 1..4, 4 points",
+    ]
 
 
 def starting_line(changed: list[Future]) -> list[Future]:

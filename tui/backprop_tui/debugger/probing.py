@@ -49,6 +49,8 @@ class Difference:
     autograd: float
     """What the iteration's backward passes add to the element's gradient."""
     dtype: str
+    passes: int = 1
+    """Of how many backward passes: their losses, and their gradients, are added up."""
 
     @property
     def numeric(self) -> float:
@@ -104,6 +106,8 @@ class Downhill:
     lr: Any
     rows: tuple[tuple[float, float, float], ...]
     """(times the step, predicted ΔL, measured ΔL)"""
+    passes: int = 1
+    """How many backward passes the step follows: their losses, and their gradients, are added up."""
 
 
 class Probes:
@@ -119,22 +123,23 @@ class Probes:
         async with self._copy(iteration) as side:
             await side.ask("watch", **where)
             held = await side.ask("nudge", **where, by=0.0)
-            await self._to_the_end(side, iteration)
-            middle, watched = _loss(side, iteration), await side.ask("watched")
+            middle, passes = await self._to_the_end(side, iteration)
+            watched = await side.ask("watched", **where)
         w, dtype = number(held["before"]), held["dtype"]
         step = EPSILON.get(dtype, EPSILON["float32"]) ** (1 / 3) * max(1.0, abs(w))
         low, below = await self._nudged(iteration, where, -step)
         high, above = await self._nudged(iteration, where, step)
         return Difference(
             name, tuple(index), iteration, w, (above - below) / 2, low, middle, high,
-            number(watched["gradient"]), dtype,
+            number(watched["gradient"]), dtype, passes,
         )  # fmt: skip
 
     async def _nudged(self, iteration: int, where: dict[str, Any], by: float) -> tuple[float, float]:
         async with self._copy(iteration) as side:
+            await side.ask("losses")
             held = await side.ask("nudge", **where, by=by)
-            await self._to_the_end(side, iteration)
-            return _loss(side, iteration), number(held["after"])
+            loss, _ = await self._to_the_end(side, iteration)
+            return loss, number(held["after"])
 
     async def chain(self, name: str, index: Sequence[int]) -> Chain | Layered:
         """All ways from the iteration's loss to one element of a leaf; of a wide net, or one with operations
@@ -144,7 +149,7 @@ class Probes:
         iteration = self._iteration()
         async with self._copy(iteration) as side:
             await side.ask("trace", name=name, index=list(index))
-            await self._to_the_end(side, iteration)
+            await self._run_through(side, iteration)
             traced = await side.ask("traced")
         if not traced["passes"] and not traced["trouble"]:
             raise Refused(f"no gradient came to {name} in this iteration's backward pass")
@@ -171,17 +176,18 @@ class Probes:
         path = os.path.join(self.run.processes.hub.folder, "step.pt")
         async with self._copy(iteration) as side:
             await side.ask("keep")
-            await self._to_the_end(side, iteration)
-            loss, moved = _loss(side, iteration), await side.ask("moved", path=path)
+            loss, passes = await self._to_the_end(side, iteration)
+            moved = await side.ask("moved", path=path)
             toggles = await side.ask("toggles")
         slope = number(moved["slope"])
         rows = []
         for times in TIMES:
             async with self._copy(iteration) as side:
+                await side.ask("losses")
                 await side.ask("move", path=path, times=times)
-                await self._to_the_end(side, iteration)
-                rows.append((times, times * slope, _loss(side, iteration) - loss))
-        return Downhill(iteration, loss, slope, number(moved["length"]), toggles["lr"], tuple(rows))
+                there, _ = await self._to_the_end(side, iteration)
+                rows.append((times, times * slope, there - loss))
+        return Downhill(iteration, loss, slope, number(moved["length"]), toggles["lr"], tuple(rows), passes)
 
     # copies
     def _iteration(self) -> int:
@@ -199,7 +205,15 @@ class Probes:
         async with side_copy(run, run.processes.nearest(begin), go) as side:
             yield side
 
-    async def _to_the_end(self, side: Side, iteration: int) -> None:
+    async def _to_the_end(self, side: Side, iteration: int) -> tuple[float, int]:
+        """Run the iteration in a copy that adds up its losses: their sum, and of how many passes it is."""
+        await self._run_through(side, iteration)
+        told = await side.ask("loss")
+        if told["trouble"] or not told["passes"]:
+            raise Refused(told["trouble"] or f"no backward pass was called in iteration {iteration}")
+        return number(told["loss"]), told["passes"]
+
+    async def _run_through(self, side: Side, iteration: int) -> None:
         """Run the iteration in a copy."""
         await side.go(position=[iteration + 1, 1], observe=[[0, None]])
 
@@ -225,10 +239,3 @@ def _evidence(message: Message) -> Message:
         why = evidence["trouble"] if evidence else "what it computes with is not known"
         raise Broken(f"{message['record']['name']} cannot be written out: {why}")
     return evidence
-
-
-def _loss(side: Side, iteration: int) -> float:
-    value = side.loss_of(iteration)
-    if value is None:
-        raise Refused(f"no backward pass was called in iteration {iteration}")
-    return number(value)

@@ -136,7 +136,7 @@ class Race:
         except Refused as reason:
             await self._give_up(number, side, str(reason))
             return
-        self._set(number, seconds=clock.perf_counter() - begun, **_outcome(stop))
+        self._set(number, seconds=clock.perf_counter() - begun, **_outcome(stop, side.losses))
 
     async def _give_up(self, number: int, side: Side, reason: str) -> None:
         """The copy has refused a change, or its process is gone."""
@@ -219,13 +219,14 @@ def _comparable(lane: Lane) -> bool:
     return lane.state in ("done", "crashed")
 
 
-def _outcome(stop: Message) -> dict[str, Any]:
-    """How a future ended, from its last stop."""
+def _outcome(stop: Message, losses: Sequence[list[Any]]) -> dict[str, Any]:
+    """How a future ended, from its last stop. What runs after the last step begins one more iteration."""
     if stop["reason"] == "crashed":
         error = (stop.get("error") or "").strip().splitlines()
         return {"state": "crashed", "note": error[-1] if error else "the script crashed"}
     if stop["reason"] == "finished":
-        return {"state": "done", "note": f"the script ends in iteration {stop['iteration']}"}
+        last = losses[-1][1] if losses else stop["iteration"]
+        return {"state": "done", "note": f"the script ends in iteration {last}"}
     return {"state": "done"}
 
 

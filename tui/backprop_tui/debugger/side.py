@@ -66,10 +66,6 @@ class Side:
                 os.kill(self.peer.pid, signal.SIGKILL)
         self.peer.close()
 
-    def loss_of(self, iteration: int) -> Any:
-        """The value of the first loss of an iteration on which backward was called; None if there is none."""
-        return next((value for _, number, _, value in self.losses if number == iteration), None)
-
     def _send(self, message: Message) -> bool:
         self.peer.send(message)
         return not self.peer.closed

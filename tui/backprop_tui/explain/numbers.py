@@ -301,15 +301,38 @@ def _described(info: TensorInfo, limit: int) -> str:
 
 
 def norm_of(info: TensorInfo | None) -> float | None:
-    """Euclidean norm: as told, or worked out from the values; None if neither is known."""
+    """Euclidean norm: as told, or worked out from the values; None if neither is known or to be read."""
     if info is None:
         return None
     if info.get("norm") is not None:
         return float(info["norm"])
+    numbers = _told(info)
+    return math.sqrt(sum(number**2 for number in numbers)) if numbers is not None else None
+
+
+def _told(info: TensorInfo) -> list[float] | None:
+    """All elements; None where one is to be guessed, and where they are no numbers or not known."""
     values = info.get("values")
     if values is None or info.get("dtype", "") == "bool":
         return None
-    return math.sqrt(sum(float(number) ** 2 for number in flat(values)))
+    numbers = flat(values)
+    hidden = any(isinstance(number, Hidden) for number in numbers)
+    return None if hidden else [float(number) for number in numbers]
+
+
+def extremes_of(info: TensorInfo) -> tuple[float, float] | None:
+    """The least and the greatest finite element: as told, or worked out from the values; None if unknown."""
+    if info.get("min") is not None and info.get("max") is not None:
+        return float(info["min"]), float(info["max"])
+    finite = [number for number in _told(info) or () if math.isfinite(number)]
+    return (min(finite), max(finite)) if finite else None
+
+
+def nonfinite_of(info: TensorInfo) -> int:
+    """How many elements are NaN or infinite: as told, or counted; 0 if that is not known."""
+    if info.get("values") is None:
+        return info.get("nonfinite", 0)
+    return sum(not math.isfinite(float(number)) for number in flat(info["values"]))
 
 
 def gradient_word(info: TensorInfo | None, limit: int) -> str:

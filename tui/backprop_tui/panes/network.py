@@ -32,7 +32,7 @@ HEAT_ROWS = 12
 HEAT_WINDOW = (HEAT_ROWS, 96)
 
 EMPTY = (
-    "No operation was observed yet.",
+    "No forward pass was observed here yet.",
     "Step with space. Each layer appears here when it runs: its numbers on the way forward, "
     "and ∂L/∂… beside them when the backward pass comes by, from right to left.",
 )
@@ -40,6 +40,12 @@ RUNNING = (
     "At full speed no operation is observed.",
     "Pause, or wait for a breakpoint: then the last pass is drawn here.",
 )
+FINISHED = (
+    "The script has finished.",
+    "At full speed no operation is observed: step back to see some.",
+)
+WITHOUT_ROWS = {"running": RUNNING, "finished": FINISHED}
+"""What is said instead of a picture, by the state of the script; else `EMPTY`."""
 
 
 class NetworkPane(PicturePane):
@@ -165,8 +171,8 @@ The network as the script ran it, and the gradient on its way back.
         self.repaint()
 
     def _draw_empty(self, width: int) -> None:
-        running = self._view is not None and self._view.status == "running"
-        first, second = RUNNING if running else EMPTY
+        status = "" if self._view is None else self._view.status
+        first, second = WITHOUT_ROWS.get(status, EMPTY)
         self._drawn = [*wrapped(first, width, "title"), (), *wrapped(second, width, "dim")]
         self._row_at = []
 

@@ -44,7 +44,7 @@ Every parameter: its value, its gradient, what the last operation changed and wh
 - `>` is read by the next operation, `*` was written by the last one, `=` stands in the formula that explains
   it; `changed` has old → new.
 - In the column `grad`, `None` means that there is no gradient, `0` that there is one and it is zero.
-- `!` and "in no optimizer": nothing will ever update this parameter.
+- `!` and "in no optimizer": it requires a gradient, and nothing will ever update it.
 - `‖0.5‖` stands for a tensor too large for the column: its norm.
 - lr, and the optimizer's own numbers (`exp_avg` ...), appear where the pane is wide enough.
 - `e` edits the number under the cursor, `W` goes back to the operation that wrote it.

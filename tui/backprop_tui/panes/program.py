@@ -11,6 +11,7 @@ from textual.worker import get_current_worker
 
 from backprop_tui.debugger.lines import has_code
 from backprop_tui.debugger.view import View
+from backprop_tui.panes.drawing.calls import Called, called_bodies
 from backprop_tui.panes.drawing.colour import coloured_lines
 from backprop_tui.panes.drawing.notices import marked_lines
 from backprop_tui.panes.drawing.program import USED, Gutter, Layout, Row, draw, lay_out, place_of
@@ -115,21 +116,25 @@ The script, with the operations of this iteration under the line that runs them.
         self.run_worker(lambda: self._colour(file), thread=True, group=f"colour {file}", exclusive=True)
 
     def _colour(self, file: str) -> None:
-        """Colour a file in a worker thread: a lexer needs a second for 10,000 lines."""
+        """Colour and parse a file in a worker thread: a lexer needs a second for 10,000 lines."""
         source = self._files[file]
-        lines = coloured_lines(source.text)
-        if not get_current_worker().is_cancelled and len(lines) == len(source.lines):
-            self.app.call_from_thread(self._coloured, source, lines)
+        lines, called = coloured_lines(source.text), called_bodies(source.text)
+        if not get_current_worker().is_cancelled:
+            coloured = lines if len(lines) == len(source.lines) else source.lines
+            self.app.call_from_thread(self._known, source, coloured, called)
 
-    def _coloured(self, source: SourceFile, lines: list[Pieces]) -> None:
-        source.lines = lines
-        self.repaint()
+    def _known(self, source: SourceFile, lines: list[Pieces], called: Called) -> None:
+        source.lines, source.called = lines, called
+        self._lay_out()
 
     def _lay_out(self) -> None:
         if self._view is None:
             return
         size = self.scrollable_content_region.size
-        self._layout = lay_out(self._view, self.file, len(self._source.lines), size.width, size.height)
+        source = self._source
+        self._layout = lay_out(
+            self._view, self.file, len(source.lines), size.width, size.height, source.called
+        )
         self.hold(self._layout.height)
         self.repaint()
 

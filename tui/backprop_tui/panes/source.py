@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tokenize
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from backprop_tui.panes.drawing.calls import Called
 from backprop_tui.panes.drawing.colour import plain_lines
 from backprop_tui.panes.drawing.text import Pieces
 
@@ -20,6 +21,8 @@ class SourceFile:
     note: str = ""
     """Why the text is not what one would expect; empty normally."""
     coloured: bool = False
+    called: Called = field(default_factory=dict)
+    """Which of its functions a line calls; empty until that is known."""
 
 
 def read(path: str) -> SourceFile:

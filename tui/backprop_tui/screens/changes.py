@@ -160,7 +160,11 @@ class ChangeActions(Screen[None]):
 
     async def _ask_loss(self) -> None:
         async def use(choice: str) -> None:
-            await self.session.change("loss", read_loss(choice))
+            changed = any(change.kind == "loss" for change in self.view.changes)
+            if choice == AS_WRITTEN and not changed:
+                self.say("the loss is as the script has it already")
+            else:
+                await self.session.change("loss", read_loss(choice))
 
         choices = loss_choices(await self.session.choices("loss"))
         self._ask_change("Loss function", use, choices=choices, editable=False)
@@ -174,9 +178,10 @@ class ChangeActions(Screen[None]):
             await self.session.change("optimizer", text)
 
         choices = await self.session.choices("optimizer")
-        name = self.view.toggles.optimizer or "SGD"
+        name, *others = (self.view.toggles.optimizer or "SGD").split(" + ")
         present = next((choice for choice in choices if choice.startswith(f"{name}(")), f"{name}()")
-        self._ask_change("Optimizer, as you would write it in Python", use, value=present, choices=choices)
+        which = f"The first optimizer of {len(others) + 1}" if others else "Optimizer"
+        self._ask_change(f"{which}, as you would write it in Python", use, value=present, choices=choices)
 
     def action_rate(self) -> None:
         """Type a learning rate."""

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.debugger.futures import settings_to_try
 from backprop_tui.screens.questions import QuestionActions
 
 if TYPE_CHECKING:
@@ -15,18 +16,6 @@ if TYPE_CHECKING:
     from backprop_tui.screens.race import Result
     from backprop_tui.screens.race_setup import Wanted
 
-_OTHERS = (
-    "zero_grad=off",
-    "zero_grad=zero",
-    "lr 1e-4..1, 8 points, log",
-    "hyperparameter=momentum=0.9",
-    "momentum 0..0.9, 4 points",
-    "scheduler=off",
-    "backward_gradient=loss",
-    "seed=1",
-    "seed 1..4, 4 points",
-)
-"""What can be tried in any script that has such a thing."""
 ITERATIONS = 100
 
 
@@ -44,8 +33,9 @@ class RaceActions(QuestionActions):
         from backprop_tui.screens.race_setup import RaceSetup
 
         optimizers, losses = await self.session.choices("optimizer"), await self.session.choices("loss")
-        suggestions = [*_OTHERS, *self._element(), *(f"loss={name}" for name in losses)]
-        suggestions += [f"optimizer={text}" for text in optimizers]
+        present = (self.view.toggles.optimizer or "").split(" + ")
+        suggestions = [*settings_to_try(present, optimizers), *self._element()]
+        suggestions += [*(f"loss={name}" for name in losses), *(f"optimizer={text}" for text in optimizers)]
         setup = RaceSetup(f"What if? Futures from {self._place()} on", suggestions, *self._raced)
         self.app.push_screen(setup, self._start_race)
 

@@ -138,7 +138,8 @@ def _scaled(scheduler: LRScheduler, base: Any, old: float, new: float, factor: f
 
 
 def _set_sentence(schedulers: list[LRScheduler], value: float, old: list[float]) -> str:
-    words = f"lr {text(value)}"
+    groups = f" in all {len(old)} parameter groups, whose rates were different" if len(set(old)) > 1 else ""
+    words = f"lr {text(value)}{groups}"
     overwriting = _names(item for item in schedulers if isinstance(item, OVERWRITING))
     if overwriting and all(old):
         words += f"; {overwriting} would go back at the next step, so the whole schedule is scaled to it"

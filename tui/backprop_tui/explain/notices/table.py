@@ -25,7 +25,8 @@ TABLE: dict[str, Entry] = {
         (1,),
         "a gradient that a step has already used is added to and used again",
         "backward() adds to .grad and never clears it, so this step follows the sum of two passes.",
-        "Parameters: .grad before and after each AccumulateGrad. z switches zero_grad on.",
+        "Parameters: .grad before and after each AccumulateGrad. optimizer.zero_grad() before backward() "
+        "clears it; z can only switch off, and on again, a zero_grad that the script calls.",
     ),
     "accumulation-sum": Entry(
         "accumulation without division",
@@ -330,15 +331,16 @@ TABLE: dict[str, Entry] = {
         "the first NaN or infinity",
         (27,),
         "the first operation that makes NaN or infinity out of finite numbers",
-        "Whatever it touches becomes NaN too; the cause is here, not where the loss shows it.",
+        "Most of what is computed from it becomes infinite or NaN too; the cause is here, not where the loss "
+        "shows it.",
         "This operation: its inputs.",
     ),
     "dead-relu": Entry(
         "a dead ReLU",
         (28,),
         "every output of a ReLU is exactly 0",
-        "The slope of ReLU is 0 for negative inputs: nothing before it gets a gradient, and it cannot come "
-        "back by itself.",
+        "The slope of ReLU is 0 for negative inputs: nothing before it gets a gradient through it, so this "
+        "loss cannot bring it back.",
         "Network: the values before it; a large negative bias or too large a step is the usual cause.",
     ),
     "vanishing": Entry(

@@ -54,7 +54,7 @@ def _of_get_lr(last: Sequence[float], get_lr: Sequence[float] | None, evidence: 
     if made is None or schedule.again is None or not _same([made.value], get_lr[:1]):
         return f"get_lr() says {_text(get_lr)}: it is what step() uses to make the next rate, not the rate."
     if _same(get_lr, last):
-        return f"get_lr() happens to agree: {made.why}."
+        return "get_lr() happens to agree here."
     again = schedule.again.format(epoch=_epoch(evidence))
     return (
         f"get_lr() is not the rate: it {again}, {made.symbols} = {made.numbers} = {_text(get_lr)}. "

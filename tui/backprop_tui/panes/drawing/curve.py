@@ -89,7 +89,7 @@ class Series:
         return None if at < 0 else self.ys[at]
 
     def segments(self, buckets: int, positive: bool = False) -> list[Segment]:
-        """At most two points (least and greatest) per bucket, cut at the gaps.
+        """At most two points (least and greatest) per bucket, and both ends, cut at the gaps.
 
         `positive` leaves out what is not positive.
         """
@@ -105,9 +105,13 @@ class Series:
         return [segment for segment in segments if segment]
 
     def _extremes(self, start: int, end: int) -> list[int]:
-        """Positions of the least and the greatest finite value of whole blocks, in order."""
+        """Positions of the least and the greatest finite value of whole blocks, in order.
+
+        The very first and the very last point are among them: the axis is to say how far the run has come.
+        """
         first, last = start // self.block, math.ceil(end / self.block)
-        return sorted({self._less(self.lows[first:last]), self._more(self.highs[first:last])} - {-1})
+        ends = {p for p in (0, len(self.ys) - 1) if start <= p < end and math.isfinite(self.ys[p])}
+        return sorted(({self._less(self.lows[first:last]), self._more(self.highs[first:last])} - {-1}) | ends)
 
     def _broken(self, one: int, other: int) -> bool:
         """Whether a value that is not finite lies between two positions."""

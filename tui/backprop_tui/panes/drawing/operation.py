@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backprop_tui.debugger.view import Stop, View
-from backprop_tui.explain.numbers import fit, known, short_values, significant
+from backprop_tui.explain.numbers import (
+    extremes_of,
+    fit,
+    known,
+    nonfinite_of,
+    norm_of,
+    short_values,
+    significant,
+)
 from backprop_tui.panes.drawing import notices
 from backprop_tui.panes.drawing.records import (
     direction,
@@ -16,6 +24,7 @@ from backprop_tui.panes.drawing.records import (
     numbers,
     phase_word,
     rates,
+    recomputed,
     type_text,
 )
 from backprop_tui.panes.drawing.sentences import sentence
@@ -54,7 +63,7 @@ def entries(record: Record) -> list[Entry]:
 
 def _raised(record: Record, width: int) -> list[Pieces]:
     """The exception of an operation that failed, in full."""
-    lines = record.get("error", "").strip().splitlines()
+    lines = [] if recomputed(record) else record.get("error", "").strip().splitlines()
     return wrapped("✗ " + clean(lines[-1]), width, "bad") if lines else []
 
 
@@ -180,12 +189,12 @@ def _matrix(info: TensorInfo, room: int, rows: int) -> list[str]:
 
 
 def _summary(info: TensorInfo, room: int) -> str:
-    parts = [type_text(info)]
-    for name in ("norm", "min", "max"):
-        if info.get(name) is not None:
-            parts.append(f"{name} {significant(info[name], 'float64', 4)}")
-    if info.get("nonfinite"):
-        parts.insert(1, f"{info['nonfinite']} not finite")
+    """The type, and as much as fits of what there is to say about numbers that do not."""
+    norm, extremes, bad = norm_of(info), extremes_of(info), nonfinite_of(info)
+    low, high = extremes or (None, None)
+    told = [("norm", norm), ("min", low), ("max", high)]
+    parts = [type_text(info), *([f"{bad} not finite"] if bad else [])]
+    parts += [f"{name} {significant(value, 'float64', 4)}" for name, value in told if value is not None]
     while len(parts) > 1 and len(" · ".join(parts)) > room:
         parts.pop()
     return " · ".join(parts)
@@ -224,7 +233,9 @@ def section(told: Told, view: View, width: int, detail: Detail = FULL) -> list[P
     heading = (*heading, (context, "dim"))
     says = detail.about and not raised
     about = wrapped(sentence(record, view.toggles.zero_grad), width, "dim") if says else []
-    reasons = why(view.explanations, width) if word == "done" else []
+    # The sentence on the first gradient of a leaf says what the note does.
+    noted = says and record["kind"] == "accumulate" and record.get("before") is None
+    reasons = why(view.explanations, width, notes=not noted) if word == "done" else []
     said = not detail.values and (reasons or word == "next")
     values = [] if said else _body(entries(record), width, detail.matrix_rows)
     wrong = notices.told(notices.at(view, record), width) if word == "done" else []

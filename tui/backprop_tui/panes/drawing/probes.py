@@ -19,6 +19,7 @@ def difference_lines(found: Difference) -> list[str]:
     h = _number(found.h)
     return [
         f"Iteration {found.iteration} was run again in three copies, with w = {name} moved by ±h.",
+        *([f"L is the sum of the losses of its {found.passes} backward passes."] if found.passes > 1 else []),
         "",
         f"L(w + h)   {_number(found.high, 9)}     h = {h}",
         f"L(w)       {_number(found.middle, 9)}     w = {_number(found.value)}",
@@ -36,8 +37,9 @@ def difference_lines(found: Difference) -> list[str]:
 
 def downhill_lines(found: Downhill) -> list[str]:
     """Prediction and measurement, for the step that was taken and for shorter and longer ones."""
+    what = "the loss is" if found.passes == 1 else f"the losses of {found.passes} backward passes add up to"
     lines = [
-        f"Iteration {found.iteration}: the loss is {_number(found.loss)}, and its step moves the parameters"
+        f"Iteration {found.iteration}: {what} {_number(found.loss)}, and its step moves the parameters"
         f" by |Δw| = {_number(found.length)}.",
         "Going against the gradient, the loss should change by about ∇L·Δw:",
         "",

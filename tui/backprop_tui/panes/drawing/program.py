@@ -11,9 +11,10 @@ from typing import Literal
 from rich.cells import cell_len
 
 from backprop_tui.debugger.view import Stop, View
+from backprop_tui.panes.drawing.calls import Called
 from backprop_tui.panes.drawing.observed import time_of
 from backprop_tui.panes.drawing.operands import lines_of, operand_times
-from backprop_tui.panes.drawing.records import label, result, short_label
+from backprop_tui.panes.drawing.records import label, least_label, recomputed, result, short_label
 from backprop_tui.panes.drawing.stops import ON
 from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, cut, shifted, width_of, wrapped
 from backprop_tui.protocol import Record, Time
@@ -284,15 +285,18 @@ def place_of(view: View) -> Place:
     return (view.file, 0)
 
 
-def lay_out(view: View, file: str, lines: int, width: int, height: int) -> Layout:
+def lay_out(
+    view: View, file: str, lines: int, width: int, height: int, called: Called | None = None
+) -> Layout:
     """The rows of `file`, a file of so many `lines`, for a pane of this size.
 
-    The height decides how many operations are listed below a line.
+    The height decides how many operations are listed below a line. ``called``: by the lines of the file.
     """
     stop = view.stop
     if stop is None:
         return Layout(lines)
-    groups = by_place(forest(stop, view.records))
+    trees = forest(stop, view.records)
+    groups = by_place(trees)
     where, line = place_of(view)
     here = line if where == file else 0
     limit = result_room(width)
@@ -300,6 +304,8 @@ def lay_out(view: View, file: str, lines: int, width: int, height: int) -> Layou
     blocks = _blocks(view, groups, (file, here), used, width, height)
     callers = frozenset(frame.line for frame in stop.frames if frame.file == file and frame.line != here)
     results = _results(groups, file, limit)
+    for inside in _went_on_inside(trees, groups, file, called or {}):
+        results.pop(inside, None)
     return Layout(lines, tuple(sorted(blocks.items())), results, here, callers, lines_of(view, used, file))
 
 
@@ -344,6 +350,37 @@ def _results(groups: dict[Place, list[Branch]], file: str, limit: int) -> dict[i
         text = next((text for text in texts if text), "")
         if text:
             found[line] = text
+    return found
+
+
+def _went_on_inside(
+    trees: Sequence[Branch],
+    groups: dict[Place, list[Branch]],
+    file: str,
+    called: dict[int, tuple[range, ...]],
+) -> list[int]:
+    """Lines after whose last operation a function ran that they call: what that gave back is not known."""
+    asked = {line: groups[file, line][-1] for line in called if (file, line) in groups}
+    following = _following(trees) if asked else {}
+    return [
+        line
+        for line, last in asked.items()
+        if (then := following.get(id(last))) is not None
+        and then.place[0] == file
+        and any(then.place[1] in body for body in called[line])
+    ]
+
+
+def _following(trees: Sequence[Branch]) -> dict[int, Branch]:
+    """By the id of a branch: the operation that began first after it was over."""
+    found: dict[int, Branch] = {}
+    stack: list[tuple[Sequence[Branch], Branch | None]] = [(trees, None)]
+    while stack:
+        level, after = stack.pop()
+        for branch, then in zip(level, [*level[1:], after], strict=False):
+            if then is not None:
+                found[id(branch)] = then
+            stack.append((branch.inside, then))
     return found
 
 
@@ -402,11 +439,14 @@ def draw(
 
 
 def _with_result(body: Pieces, branch: Branch, room: int, limit: int) -> Pieces:
-    """An operation's name and its result; the name of its tensor gives way."""
-    style = "bad" if branch.record.get("error") else "value"
-    told: Pieces = ((summary(branch, limit) if branch.state != "next" else "", style),)
+    """An operation's name and its result; the name of its tensor gives way, and the result to its end."""
+    style = "bad" if branch.record.get("error") and not recomputed(branch.record) else "value"
+    texts = [""] if branch.state == "next" else [summary(branch, limit), summary(branch, limit // 2)]
+    name, look = body[-1]
+    least = min(cell_len(name), least_label(branch.record)) + width_of(body) - cell_len(name)
+    fits = [text for text in texts if least + cell_len(text) + 2 <= room]
+    told: Pieces = (((fits or texts)[0], style),)
     free = max(room // 2, room - width_of(told) - 2)
     if width_of(body) > free:
-        name, look = body[-1]
         body = (*body[:-1], (short_label(branch.record, free - width_of(body) + cell_len(name)), look))
     return beside(body, told, room, min(width_of(body), room // 2))

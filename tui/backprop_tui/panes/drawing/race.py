@@ -100,7 +100,7 @@ def lowest(lanes: Sequence[Lane]) -> int | None:
     ends = {
         number: float(lane.losses[-1]["value"])
         for number, lane in enumerate(lanes)
-        if lane.losses and lane.state == "done" and not lane.future.other_loss
+        if lane.losses and lane.state == "done" and not _measures_otherwise(lane)
     }
     finite = {number: value for number, value in ends.items() if math.isfinite(value)}
     return min(finite, key=finite.__getitem__) if len(finite) > 1 else None
@@ -169,7 +169,16 @@ def foot(lanes: Sequence[Lane]) -> list[str]:
     lines = []
     if lowest(lanes) is not None:
         lines.append(f"{LOWEST} the lowest last loss")
-    others = [LETTERS[number] for number, lane in enumerate(lanes) if lane.future.other_loss]
+    swapped = {LETTERS[number]: lane for number, lane in enumerate(lanes) if lane.future.other_loss}
+    others = [letter for letter, lane in swapped.items() if _measures_otherwise(lane)]
     if others:
         lines.append(f"{' '.join(others)}: another loss is measured, which does not compare with the others")
+    same = [letter for letter in swapped if letter not in others]
+    if same:
+        lines.append(f"{' '.join(same)}: no number differs; a loss worked out by hand cannot be swapped")
     return lines
+
+
+def _measures_otherwise(lane: Lane) -> bool:
+    """Whether its loss is another one: not if no number came out differently, as nothing was swapped."""
+    return lane.future.other_loss and not (lane.compared and lane.parting is None)

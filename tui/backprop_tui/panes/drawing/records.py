@@ -18,9 +18,14 @@ from backprop_tui.explain.numbers import (
     significant,
 )
 from backprop_tui.panes.drawing.text import clean
-from backprop_tui.protocol import Record, TensorInfo
+from backprop_tui.protocol import RECOMPUTED, Record, TensorInfo
 
 BACKWARD_KINDS = frozenset({"backward", "node", "accumulate"})
+
+_OF_ONE = frozenset({"accumulate", "clear", "update"})
+"""They change one tensor, whose name is part of their label."""
+LEAST_NAME = 8
+"""Characters of it that say which tensor it is."""
 
 PHASES = {
     "zero_grad": "zero_grad",
@@ -35,7 +40,7 @@ PHASES = {
 def label(record: Record) -> str:
     """What it is called in a list: ``MyNet``, ``linear1 Linear``, ``accumulate linear1.weight``."""
     kind, name = record["kind"], record.get("name", "")
-    if kind in ("accumulate", "clear", "update"):
+    if kind in _OF_ONE:
         return f"{kind} {target(record)}"
     if kind in ("forward", "loss", "step", "schedule") and name != kind:
         return f"{kind} {name}"
@@ -46,10 +51,15 @@ def label(record: Record) -> str:
 def short_label(record: Record, limit: int) -> str:
     """The label in at most `limit` columns, if the name of its tensor can give some: its end matters most."""
     text = label(record)
-    if len(text) <= limit or record["kind"] not in ("accumulate", "clear", "update"):
+    if len(text) <= limit or record["kind"] not in _OF_ONE:
         return text
-    room = max(8, limit - len(record["kind"]) - 2)
+    room = max(LEAST_NAME, limit - len(record["kind"]) - 2)
     return f"{record['kind']} …{target(record)[-room:]}"
+
+
+def least_label(record: Record) -> int:
+    """Columns below which the label says nothing of its tensor; 0 for an operation that is not of one."""
+    return len(record["kind"]) + 2 + LEAST_NAME if record["kind"] in _OF_ONE else 0
 
 
 def target(record: Record) -> str:
@@ -80,6 +90,12 @@ def number(value: Any, dtype: str = "float64") -> str:
 def rates(values: list[Any]) -> str:
     """Learning rates, one per parameter group."""
     return ", ".join(number(value) for value in values)
+
+
+def _short_rates(values: list[Any]) -> str:
+    """Rounded to four digits; of many groups the first, and how many more."""
+    shown = [significant(value, "float64", 4) for value in values[:2]]
+    return ", ".join(shown) + (f" +{len(values) - 2}" if len(values) > 2 else "")
 
 
 def numbers(info: TensorInfo, limit: int) -> str:
@@ -113,17 +129,26 @@ def values_of_one(info: TensorInfo) -> Any:
     return elements(info)[0] if known else None
 
 
+def recomputed(record: Record) -> bool:
+    """Whether torch stopped recomputing a checkpoint here: it says so by an exception that it catches."""
+    return record.get("error", "").startswith(RECOMPUTED)
+
+
 def result(record: Record, limit: int) -> str:
     """The result of a completed operation in at most about `limit` columns."""
+    if recomputed(record):
+        return "stops here"
     if record.get("error"):
         return "✗ " + clean(record["error"].strip().splitlines()[-1])
     kind = record["kind"]
-    if kind in ("accumulate", "clear", "update"):
+    if kind in _OF_ONE:
         return _change(record, limit)
     if kind == "node":
         return _gradients(record, limit)
     if kind == "schedule":
-        return f"lr {rates(record.get('lr_before', []))} → {rates(record.get('lr_after', []))}"
+        before, after = record.get("lr_before", []), record.get("lr_after", [])
+        whole = f"lr {rates(before)} → {rates(after)}"
+        return whole if len(whole) <= limit else f"lr {_short_rates(before)} → {_short_rates(after)}"
     if kind == "loss" and record.get("value") is not None:
         return significant(record["value"], _dtype(record), 4)
     outputs = known(record.get("outputs"))

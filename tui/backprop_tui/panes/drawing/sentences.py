@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backprop_tui.explain.numbers import known
-from backprop_tui.panes.drawing.records import number, target
+from backprop_tui.panes.drawing.records import number, recomputed, target
 from backprop_tui.protocol import Record, TensorInfo
 
 TAKEN_OUT = frozenset(
@@ -27,6 +27,8 @@ SWITCHED_OFF = "gradients are disabled here"
 def sentence(record: Record, zero_grad: str = "on") -> str:
     """What this kind of operation does, for someone who meets it for the first time."""
     kind, name = record["kind"], record.get("name", "")
+    if recomputed(record):
+        return "Is broken off: backward needs nothing more of this checkpoint, and torch stops recomputing."
     if kind == "zero_grad":
         return _zero_grad(zero_grad)
     if kind in ("accumulate", "clear", "update"):
@@ -80,12 +82,24 @@ def _noted(record: Record) -> str:
 
 
 def _about_new(record: Record) -> str:
+    if _given_back(record):
+        return "Finds nothing to do, and gives back the tensor itself: no new tensor."
     if any(_leaf(info) for info in known(record.get("outputs"))):
         return "Makes a leaf: backward computes a gradient for it and stores it in its .grad."
     if not _followed(record):
         why = f": {SWITCHED_OFF}" if record.get("no_grad") else ""
         return f"Computes a tensor that autograd does not follow{why}."
     return f"Computes a new tensor, and {WAY_BACK}."
+
+
+def _given_back(record: Record) -> bool:
+    """Whether the result is what it read first: `flatten` of a matrix, `contiguous` of a tensor that is.
+
+    One that it read later may have been given as ``out``, to be written into.
+    """
+    read, made = known(record.get("inputs"))[:1], known(record.get("outputs"))
+    name = read[0].get("name") if read and len(made) == 1 else None
+    return name is not None and made[0].get("name") == name
 
 
 def _leaf(info: TensorInfo) -> bool:
@@ -122,6 +136,8 @@ def _about_one(record: Record) -> str:
     if kind == "update":
         rule = record.get("optimizer") or "The script"
         return f"{rule} moves {name} by its gradient and learning rate {number(record.get('lr'))}."
+    if "added" in record and record["added"] is None:
+        return f"No gradient comes to {name} in this pass: its .grad stays as it was."
     if record.get("before") is None:
         return f"{name}.grad was None, so this pass's gradient becomes it."
     return f"Adds this pass's gradient to what was already in {name}.grad."

@@ -77,8 +77,9 @@ class Table:
 
 
 def is_forgotten(table: Table, row: ParameterRow) -> bool:
-    """A parameter that no optimizer holds, although there is an optimizer."""
-    return table.optimized and row.get("role") == "parameter" and row.get("optimizer") is None
+    """A parameter that no optimizer holds, although there is one. A frozen one is not meant to be held."""
+    trained = row.get("role") == "parameter" and row["value"].get("requires_grad", True)
+    return table.optimized and bool(trained) and row.get("optimizer") is None
 
 
 def table_of(view: View, before: View | None) -> Table:
@@ -356,9 +357,8 @@ def _from_to(edit: Edit, row: TableRow, width: int) -> str:
     if before != after:
         return f"{before} → {after}"
     change = _difference(edit, row)
-    return (
-        "" if not change else f"{'norm' if row.element is None else 'by'} {_signed(change, edit, width - 5)}"
-    )
+    word = "norm by" if row.element is None else "by"
+    return f"{word} {_signed(change, edit, width - len(word) - 1)}" if change else ""
 
 
 def _is_complex(edit: Edit) -> bool:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MOST_LINES = 3
 """Further lines of a long sum."""
+SEPARATOR = " · "
+"""Between the parts of a note; a part may give several reasons."""
 VERDICTS = {"✓": "good", "✗": "bad", "?": "warn", "": ""}
 
 
@@ -21,7 +23,7 @@ def why(explanations: Sequence[Explanation], width: int, notes: bool = True) -> 
     """The explanations of all results of one operation, one below the other."""
     lines = [line for item in explanations for line in one(item, width)]
     if notes:
-        said = dict.fromkeys(item.note for item in explanations if item.note)
+        said = dict.fromkeys(text for text in map(_unsaid, explanations) if text)
         lines += [line for note in said for line in wrapped(f"note: {note}", width, "warn")]
     return lines
 
@@ -45,6 +47,15 @@ def one(item: Explanation, width: int) -> list[Pieces]:
     if item.difference:
         lines += wrapped(f"✗ torch's result is another one: it {item.difference}", width, "bad")
     return lines
+
+
+def _unsaid(item: Explanation) -> str:
+    """What the note says and the lines of the arithmetic do not say already."""
+    told = [line.note for line in item.lines if line.note]
+    parts = (item.note or "").split(SEPARATOR)
+    reasons = (part.split("; ") for part in parts)
+    known = [all(any(one.endswith(reason) for one in told) for reason in each) for each in reasons]
+    return SEPARATOR.join(part for part, is_known in zip(parts, known, strict=True) if not is_known)
 
 
 def _step(line: Line, width: int) -> list[Pieces]:
@@ -84,8 +95,15 @@ def _wrapped(part: Pieces, width: int) -> list[Pieces]:
         return [part]
     lead = part[:-1]
     room = max(8, width - 2 - width_of(lead))
-    first, *rest = wrapped(text, room, style) or [((text, style),)]
-    return [(*lead, *first), *[((" " * width_of(lead), ""), *line) for line in rest[:MOST_LINES]]]
+    first, *rest = _first_lines(text, room, style)
+    return [(*lead, *first), *[((" " * width_of(lead), ""), *line) for line in rest]]
+
+
+def _first_lines(text: str, room: int, style: str) -> list[Pieces]:
+    """The beginning of a text on several lines; an ellipsis says that there is more of it."""
+    lines = wrapped(text, room, style) or [((text, style),)]
+    *kept, last = lines[: 1 + MOST_LINES]
+    return lines if len(lines) <= 1 + MOST_LINES else [*kept, cut((*last, (" …", "dim")), room)]
 
 
 def _shown(line: Pieces, width: int) -> Pieces:
