@@ -192,10 +192,12 @@ The network as the script ran it, and the gradient on its way back.
     def _say(self, picture: bool) -> None:
         """The border says which values these are."""
         notes = []
-        if self._seen.stale:
-            notes.append(f"values of iteration {self._seen.iteration}")
-        elif picture and self._chain and not any(quantity.known for quantity in self._chain.quantities):
+        if picture and self._chain and not any(quantity.known for quantity in self._chain.quantities):
             notes.append("no forward pass yet")
+        elif self._seen.stale and not self._seen.iteration:
+            notes.append("what ran before training")
+        elif self._seen.stale:
+            notes.append(f"values of iteration {self._seen.iteration}")
         examples = self._chain.start.examples if picture and self._chain else 1
         if examples > 1:
             notes.append(f"example {self._example + 1} of {examples}  [ ]")
