@@ -266,6 +266,16 @@ async def test_the_message_line_tells_the_next_operation_when_no_pane_does():
         assert lines_of(app, MessageLine)[0].startswith(" next: forward MyNet. Calls the model")
 
 
+async def test_the_message_line_tells_the_next_operation_when_its_pane_has_no_room_for_it():
+    async with running(size=(80, 24), position=13) as (app, pilot, _):
+        told = " next: SubBackward0. Gets the gradient"
+        await pilot.pause()
+        assert not lines_of(app, MessageLine)[0].startswith(told)
+        await pilot.resize_terminal(80, 16)
+        await pilot.pause()
+        assert lines_of(app, MessageLine)[0].startswith(told)
+
+
 async def test_quitting_closes_the_session():
     async with running() as (app, pilot, session):
         await pilot.press("q")

@@ -6,6 +6,7 @@ import pytest
 
 from backprop_tui.debugger.view import Stop, View
 from backprop_tui.panes.drawing import operation
+from backprop_tui.panes.drawing.sentences import sentence
 from backprop_tui.panes.drawing.text import plain
 from support.fake_session import FakeSession
 from support.update_run import tensor
@@ -130,6 +131,17 @@ def test_every_moment_fits_its_pane(position, size):
 
     assert len(shown) <= height
     assert all(len(line) <= width for line in shown)
+
+
+@pytest.mark.parametrize("position", range(28))
+@pytest.mark.parametrize("size", [(30, 5), (36, 8), (60, 13), (60, 30)], ids=str)
+def test_the_pane_knows_whether_it_tells_what_the_next_operation_does(position, size):
+    view = FakeSession(lambda view: None).at(position)
+    drawn, told = operation.draw_and_tell(view, *size)
+    coming = view.stop.next
+
+    shown = " ".join(" ".join(plain(line) for line in drawn).split())
+    assert told == (coming is None or sentence(coming) in shown)
 
 
 def test_a_node_names_the_operation_that_it_undoes():

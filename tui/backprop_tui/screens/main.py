@@ -169,17 +169,24 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
         self._show_message()
 
     def _show_message(self) -> None:
-        tell_next = "operation" not in self.on_screen
-        self.query_one(MessageLine).show(self.view, self._message, tell_next)
+        self.query_one(MessageLine).show(self.view, self._message, not self._next_is_told())
+
+    def _next_is_told(self) -> bool:
+        pane: Any = self.pane("operation") if "operation" in self.on_screen else None
+        return pane is not None and pane.tells_next
+
+    def on_operation_pane_fitted(self) -> None:
+        """What has no room in that pane is told in the message line."""
+        self._show_message()
 
     def _refresh_panes(self) -> None:
         if not self._composed:
             return
         with self.app.batch_update():
             self.query_one(Title).show(self.view)
-            self._show_message()
             for name in self.on_screen:
                 self._show_in(name)
+            self._show_message()
 
     def _show_in(self, name: str) -> None:
         if self._shown.get(name) is not self.view:

@@ -260,17 +260,22 @@ def _limited(lines: list[Pieces], rows: int) -> list[Pieces]:
 
 def draw(view: View, width: int, height: int) -> list[Pieces]:
     """The whole pane. `height` decides how much of each operation is told; the rest is counted."""
+    return draw_and_tell(view, width, height)[0]
+
+
+def draw_and_tell(view: View, width: int, height: int) -> tuple[list[Pieces], bool]:
+    """The whole pane, and whether it had room for the sentence on the next operation, where there is one."""
     stop = view.stop
     if stop is None:
-        return wrapped("The script has not begun.", width, "dim")
+        return wrapped("The script has not begun.", width, "dim"), True
     if stop.error:
-        return _crash(view, stop, width, height)
+        return _crash(view, stop, width, height), True
     # After a run at full speed the last operation known is an old one.
     last = stop.last if view.records else None
     shown = [("done", last, _above_last(stop)), ("next", stop.next, stop.open)]
     present = [(word, record, above) for word, record, above in shown if record is not None]
     if not present:
-        return wrapped(_nothing(view), width, "dim")
+        return wrapped(_nothing(view), width, "dim"), True
     # What both do is said once.
     same = len({sentence(record) for _, record, _ in present}) < len(present)
     for first, other, gap in WAYS + (EXPLAINED if view.explanations or view.notices else ()):
@@ -278,9 +283,10 @@ def draw(view: View, width: int, height: int) -> list[Pieces]:
         sections = [section(told, view, width, how) for told, how in zip(present, details, strict=True)]
         lines = _joined(sections, gap)
         if len(lines) <= height:
-            return lines
+            return lines, stop.next is None or details[-1].about
     shares = _shares(sections, height)
-    return _joined([_limited(part, rows) for part, rows in zip(sections, shares, strict=True)], gap=False)
+    cut_down = [_limited(part, rows) for part, rows in zip(sections, shares, strict=True)]
+    return _joined(cut_down, gap=False), stop.next is None
 
 
 WAYS = (
