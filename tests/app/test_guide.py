@@ -231,6 +231,18 @@ async def test_the_list_is_searched_and_opens_a_lesson(tmp_path):
         await until(pilot, lambda: "1/13" in frame(app))
 
 
+@pytest.mark.parametrize("size", [(80, 24), (60, 16)], ids=["80x24", "60x16"])
+async def test_each_lesson_has_one_line_with_its_minutes(tmp_path, size):
+    async with told(tmp_path, size) as (app, pilot, _session):
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(app.screen, LessonList))
+        entries = app.screen.query_one("#catalog-list")
+        await until(pilot, lambda: bool(entries.virtual_size.height))
+        assert entries.virtual_size.height == entries.option_count
+        first = "".join(segment.text for segment in entries.render_line(1))
+        assert "update         10 min  How the weights" in first
+
+
 def test_every_word_that_is_typed_must_be_in_a_lesson(tmp_path):
     guide = tmp_path / "story.toml"
     guide.write_text(GUIDE, encoding="utf-8")
