@@ -105,6 +105,33 @@ async def test_used_and_planned_rates_look_different():
     assert "0.0125" in plot
 
 
+def decades(steps):
+    """A plan that sets a tenth of the rate every five iterations."""
+    return Plan(tuple((10.0 ** -(n // 5),) for n in range(1, steps)), "StepLR", "", (1.0,), 2)
+
+
+async def test_a_plan_is_shown_as_far_as_it_can_be_seen_to_change():
+    pane = RatePane()
+    async with Harness(pane).run_test(size=(70, 16)) as pilot:
+        pane.show(view(plan=decades(100)))
+        (linear,) = pane.curves(60)
+        ahead = [x for segment in linear.segments for x, _ in segment]
+        assert 10 <= max(ahead) <= 30
+        pane.focus()
+        await pilot.press("y")
+        (logarithmic,) = pane.curves(60)
+        assert max(x for segment in logarithmic.segments for x, _ in segment) >= 99
+
+
+async def test_a_plan_that_comes_back_or_stays_is_shown_to_its_end():
+    pane = RatePane()
+    for coming in ((1.0,) * 99, (*(1e-9,) * 98, 1.0)):
+        async with Harness(pane).run_test(size=(70, 16)):
+            pane.show(view(plan=Plan(tuple((rate,) for rate in coming), "Cyclic", "", (1.0,), 2)))
+            (curve,) = pane.curves(60)
+            assert max(x for segment in curve.segments for x, _ in segment) >= 99
+
+
 async def test_the_title_has_the_rate_in_force_not_the_one_used_last():
     pane = RatePane()
     row = {"name": "w", "role": "parameter", "value": {"shape": []}, "grad": None, "lr": 0.01}
