@@ -70,7 +70,7 @@ async def test_the_network_follows_the_steps():
     async with Harness(pane).run_test(size=(84, 16)):
         assert text_of(pane).strip() == ""
         pane.show(View("starting", "t.py"))
-        assert "No operation was observed yet" in text_of(pane)
+        assert "No operation of a forward pass was observed yet" in text_of(pane)
         pane.show(before("Linear", 2))
         assert ">0.85" in text_of(pane)
         pane.show(before("SqueezeBackward4", 2))

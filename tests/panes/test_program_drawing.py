@@ -9,6 +9,7 @@ from backprop_tui.debugger.breakpoints import parse
 from backprop_tui.debugger.view import Frame, Stop, View
 from backprop_tui.explain.explanation import Explanation
 from backprop_tui.panes.drawing import program
+from backprop_tui.panes.drawing.records import result
 from backprop_tui.panes.drawing.stops import line_mark
 from backprop_tui.panes.drawing.text import plain
 from support.fake_session import FakeSession
@@ -320,3 +321,15 @@ def test_a_breakpoint_that_is_switched_off_has_a_hollow_mark(texts, off, mark):
 
     found = line_mark(view, "a.py", 3)
     assert (found, program.Gutter(2, found).pieces()[0]) == mark
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (0.1**3, 0.1**4, "lr 0.001 → 0.0001"),
+        (0.1, 0.1, "lr 0.1 → 0.1"),
+        (0.1, 0.1000001, "lr 0.1 → 0.1000001"),
+    ],
+)
+def test_beside_a_line_the_rates_are_rounded_unless_that_hides_the_change(before, after, text):
+    assert result({"kind": "schedule", "lr_before": [before], "lr_after": [after]}, 40) == text

@@ -32,7 +32,7 @@ HEAT_ROWS = 12
 HEAT_WINDOW = (HEAT_ROWS, 96)
 
 EMPTY = (
-    "No operation was observed yet.",
+    "No operation of a forward pass was observed yet.",
     "Step with space. Each layer appears here when it runs: its numbers on the way forward, "
     "and ∂L/∂… beside them when the backward pass comes by, from right to left.",
 )

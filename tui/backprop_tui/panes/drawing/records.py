@@ -82,6 +82,14 @@ def rates(values: list[Any]) -> str:
     return ", ".join(number(value) for value in values)
 
 
+def _rates_change(before: list[Any], after: list[Any]) -> str:
+    """``lr 0.001 → 0.0001``, rounded unless that would hide the change."""
+    texts = [", ".join(significant(rate, "float64", 4) for rate in some) for some in (before, after)]
+    if texts[0] == texts[1] and before != after:
+        texts = [rates(before), rates(after)]
+    return f"lr {texts[0]} → {texts[1]}"
+
+
 def numbers(info: TensorInfo, limit: int) -> str:
     """All the numbers if they fit into `limit` columns, a lone one without brackets; else ``""``."""
     one = values_of_one(info)
@@ -123,7 +131,7 @@ def result(record: Record, limit: int) -> str:
     if kind == "node":
         return _gradients(record, limit)
     if kind == "schedule":
-        return f"lr {rates(record.get('lr_before', []))} → {rates(record.get('lr_after', []))}"
+        return _rates_change(record.get("lr_before") or [], record.get("lr_after") or [])
     if kind == "loss" and record.get("value") is not None:
         return significant(record["value"], _dtype(record), 4)
     outputs = known(record.get("outputs"))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MOST_LINES = 3
 """Further lines of a long sum."""
+NEXT_PART = " · "
+"""Between the parts of a note."""
 VERDICTS = {"✓": "good", "✗": "bad", "?": "warn", "": ""}
 
 
@@ -21,9 +23,15 @@ def why(explanations: Sequence[Explanation], width: int, notes: bool = True) -> 
     """The explanations of all results of one operation, one below the other."""
     lines = [line for item in explanations for line in one(item, width)]
     if notes:
-        said = dict.fromkeys(item.note for item in explanations if item.note)
+        said = dict.fromkeys(note for item in explanations if (note := _more_than_lines(item)))
         lines += [line for note in said for line in wrapped(f"note: {note}", width, "warn")]
     return lines
+
+
+def _more_than_lines(item: Explanation) -> str:
+    """The note, without those of its parts that stand at a line of the arithmetic."""
+    parts = (item.note or "").split(NEXT_PART)
+    return NEXT_PART.join(part for part in parts if not any(part in (line.note or "") for line in item.lines))
 
 
 def one(item: Explanation, width: int) -> list[Pieces]:
