@@ -135,8 +135,11 @@ async def test_letters_still_step_while_a_number_is_asked_for(tmp_path):
         await pilot.press("enter")
         await until(pilot, lambda: app.screen.query_one(AnswerLine).display)
         await pilot.press("4", "n", "space")
-        assert session.asked[-2:] == [("over", False), ("walk", False)]
         await until(pilot, lambda: "The run is elsewhere" in frame(app))
+        assert [asked for asked in session.asked if asked[0] in ("over", "walk")][-2:] == [
+            ("over", False),
+            ("walk", False),
+        ]
 
 
 async def test_the_number_that_is_asked_for_is_nowhere_until_it_is_answered(tmp_path):
