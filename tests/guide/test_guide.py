@@ -147,13 +147,19 @@ def test_a_reader_who_walks_past_places_is_told_the_numbers_that_were_there(
 def test_a_beat_that_is_walked_past_is_told_with_the_numbers_of_its_place(
     driver: Driver, tmp_path: Path
 ) -> None:
-    beat = """
+    beats = """
+[[beat]]
+title = "The product"
+at = {kind = "op", name = "mul"}
+keep = {product = "op.outputs[0][0]"}
+say = "It is {op.outputs[0][0] = 3}."
+
 [[beat]]
 title = "The loss"
 at = {kind = "op", name = "sum"}
-say = "The loss is {op.outputs[0] = 3}, and w is still {w[0] = 1}."
+say = "The loss is {op.outputs[0] = 3}, as {product = 3}, and w is still {w[0] = 1}."
 """
-    lesson = lesson_of(tmp_path, SCRIPT, BEATS.partition('[[beat]]\ntitle = "The gradient"')[0] + beat)
+    lesson = lesson_of(tmp_path, SCRIPT, BEATS.partition('[[beat]]\ntitle = "The gradient"')[0] + beats)
     open_lesson(driver, lesson)
     guide = Guide(lesson, driver.session)
     driver.wait(guide.begin())
@@ -165,7 +171,7 @@ say = "The loss is {op.outputs[0] = 3}, and w is still {w[0] = 1}."
 
     assert driver.values("w") == [0.25]
     assert guide.page.away
-    assert guide.page.text == "The loss is 3, and w is still 1."
+    assert (guide.page.title, guide.page.text) == ("The loss", "The loss is 3, as 3, and w is still 1.")
 
 
 def test_enter_on_an_open_question_tells_the_answer(driver: Driver, guide: Guide) -> None:

@@ -184,6 +184,7 @@ class Guide:
         try:
             for number in missing:
                 await self._take_from(number)
+            self.story.beat = beat
             if untold:
                 await bring(self.session, self.lesson, beat, self.lesson.place_of(beat))
                 self._told[beat] = self._filled(await self._known(self.lesson.place_of(beat)))
