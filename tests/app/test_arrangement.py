@@ -2,7 +2,7 @@
 
 import pytest
 
-from backprop_tui.screens.arrangement import arrangement, strip, too_small, visible
+from backprop_tui.screens.arrangement import PANES, arrangement, strip, third_for, too_small, visible
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,28 @@ def test_sizes(size, name):
 
 def test_the_compact_arrangement_has_program_operation_and_one_more():
     assert visible("compact", "loss", None) == {"program", "operation", "loss"}
+
+
+@pytest.mark.parametrize("guided", [False, True])
+@pytest.mark.parametrize("third", ["network", "parameters", "loss"])
+@pytest.mark.parametrize("how", ["compact", "normal", "wide"])
+def test_a_pane_that_is_asked_for_is_on_the_screen(how, third, guided):
+    for pane in PANES[:-1]:
+        chosen = third_for(pane.name, third, how, guided)
+        shown = visible(how, chosen, None, guided)
+        assert pane.name in shown
+        assert len(shown) >= 2
+        assert how != "compact" or all(
+            other.name in shown or f"{other.number} {other.short}" in strip(chosen, guided=guided)
+            for other in PANES[:-1]
+        )
+
+
+def test_above_a_guide_the_program_takes_the_place_of_the_network_that_was_there_alone():
+    assert third_for("program", "network", "compact", guided=True) == "program"
+    assert visible("compact", "program", None, guided=True) == {"program", "guide"}
+    assert strip("program", guided=True).startswith("‹1 program›  2 network  3 parameters")
+    assert third_for("program", "loss", "compact", guided=True) == "loss", "it is there already"
 
 
 def test_all_seven_are_there_where_there_is_room():

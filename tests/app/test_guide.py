@@ -224,6 +224,23 @@ async def test_what_is_asked_about_is_on_the_screen(tmp_path, size):
         assert "» linear2.weight[0,0]" in text_of(app, ParametersPane)
 
 
+async def test_the_program_can_be_gone_to_from_a_network_that_is_alone(tmp_path):
+    async with told(tmp_path, (80, 24)) as (app, pilot, _session):
+        await pilot.press("2")
+        assert app.screen.on_screen == {"network", "guide"}
+        await pilot.press("1")
+        assert app.screen.focused_pane == "program"
+        assert app.screen.on_screen == {"program", "guide"}
+        await pilot.press("3", "1")
+        assert app.screen.on_screen == {"program", "parameters", "guide"}
+
+
+async def test_in_the_smallest_terminal_the_guide_leaves_room_for_the_panes(tmp_path):
+    async with told(tmp_path, (60, 16)) as (app, pilot, _session):
+        await pilot.press("3", "0")
+        assert "ight[0,1]" in text_of(app, ParametersPane)
+
+
 async def test_the_list_is_searched_and_opens_a_lesson(tmp_path):
     async with told(tmp_path) as (app, pilot, session):
         await pilot.press("ctrl+o")

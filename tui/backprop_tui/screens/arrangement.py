@@ -34,6 +34,9 @@ PANES = (
 )
 
 CURVES = ("loss", "rate")
+ALONE = ("network", "program")
+"""What a compact screen may show above a guide alone: the picture of a network needs the whole width, and
+then the program takes its place."""
 
 
 def spec(name: str) -> PaneSpec:
@@ -60,13 +63,20 @@ def visible(how: Arrangement, third: str, maximised: str | None, guided: bool = 
         return frozenset()
     if maximised:
         return frozenset({maximised})
-    if how == "compact" and guided and third == "network":
-        return frozenset({"network", "guide"})  # its picture needs the whole width
+    if how == "compact" and guided and third in ALONE:
+        return frozenset({third, "guide"})
     if how == "compact":
-        return frozenset({*always(guided), third})
+        return frozenset({*always(guided), "parameters" if third in always(guided) else third})
     if how == "normal" and guided:
         return frozenset({"program", "operation", "parameters", "guide", *_chosen(third)})
     return frozenset(pane.name for pane in PANES if guided or pane.name != "guide")
+
+
+def third_for(name: str, third: str, how: Arrangement, guided: bool = False) -> str:
+    """The third pane after `name` was asked for, so that `name` is on the screen."""
+    if how == "compact" and guided and name == "program" and third in ALONE:
+        return "program"
+    return third if how == "wide" or name in always(guided) else name
 
 
 def _chosen(third: str) -> tuple[str, ...]:
@@ -84,7 +94,8 @@ def too_small(width: int, height: int) -> str:
 
 def strip(third: str, title: str = "", width: int = 200, guided: bool = False) -> str:
     """The panes to choose the third one from, the present one between ‹ and ›, with its title if it fits."""
-    choices = [pane for pane in PANES if pane.name not in (*always(guided), "guide")]
+    there = ("guide",) if guided and third in ALONE else (*always(guided), "guide")
+    choices = [pane for pane in PANES if pane.name not in there]
     text = ""
     for own in (title or spec(third).short, spec(third).short):
         named = ((pane, own if pane.name == third else pane.short) for pane in choices)

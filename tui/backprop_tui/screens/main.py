@@ -28,6 +28,7 @@ from backprop_tui.screens.arrangement import (
     arrangement,
     spec,
     strip,
+    third_for,
     too_small,
     visible,
 )
@@ -225,6 +226,8 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
     def arrange_again(self) -> None:
         """A guide has come or gone."""
         self._maximised = None
+        if self._third in always(self.guided):
+            self._third = "parameters"
         self._arrange()
 
     def _arrange(self) -> None:
@@ -289,8 +292,7 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
 
     def look_at(self, name: str) -> None:
         """Bring a pane onto the screen."""
-        if self.how != "wide" and name not in always(self.guided):
-            self._third = name
+        self._third = third_for(name, self._third, self.how, self.guided)
         self._arrange()
 
     def action_maximise(self) -> None:
