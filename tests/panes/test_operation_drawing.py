@@ -31,6 +31,12 @@ def test_a_node_shows_what_arrives_and_what_it_passes_on():
     assert "∂L/∂in       −1                        float32 [1]" in shown
 
 
+def test_the_heading_of_a_pass_does_not_say_its_direction_twice():
+    assert of({"kind": "backward", "name": "backward", "level": "phase"})[0] == "done backward"
+    assert of({"kind": "forward", "name": "MyNet", "level": "phase"})[0] == "done forward MyNet"
+    assert of({"kind": "loss", "name": "L1Loss", "level": "phase"})[0] == "done loss L1Loss  → forward"
+
+
 def test_an_accumulate_is_a_sum():
     before, added, after = tensor([1.0, 2.0]), tensor([0.5, 0.5]), tensor([1.5, 2.5])
     sums = {"before": before, "added": added, "after": after}

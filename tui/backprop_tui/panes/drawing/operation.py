@@ -218,7 +218,7 @@ def section(told: Told, view: View, width: int, detail: Detail = FULL) -> list[P
     first = ("failed", "bad") if raised else (word, "mark")
     heading: Pieces = (first, (" ", ""), (label(record), "title"))
     way, origin = _context(record, above), made_by(record, view.records)
-    context = f"  {way} through {origin}" if origin else f"  {way}"
+    context = f"  {way} through {origin}" if origin else f"  {way}" if way else ""
     if origin and width_of(heading) + len(context) > width:
         context = f"  ← {origin}"
     heading = (*heading, (context, "dim"))
@@ -241,6 +241,8 @@ def _context(record: Record, above: tuple[Record, ...]) -> str:
     phase, way = phase_word(record, above), direction(record, above)
     if way and record.get("module") and record["kind"] != "module":
         return f"{way} in {record['module']}"
+    if way and way.split()[-1] == record["kind"]:
+        return ""  # the heading begins with that word
     if way or record.get("level") == "phase":
         return way
     return f"· {phase}" if phase else ""
