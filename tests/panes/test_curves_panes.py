@@ -105,6 +105,14 @@ async def test_used_and_planned_rates_look_different():
     assert "0.0125" in plot
 
 
+async def test_a_rate_that_is_set_anew_does_not_glide_there():
+    pane = RatePane()
+    async with Harness(pane).run_test(size=(70, 16)):
+        pane.show(view(rates=rates((1.0,), (1.0,), (0.5,))))
+        (curve,) = pane.to_plot(60)
+    assert curve.segments == [[(1, 1.0), (2, 1.0), (3, 1.0), (3, 0.5)]]
+
+
 def decades(steps):
     """A plan that sets a tenth of the rate every five iterations."""
     return Plan(tuple((10.0 ** -(n // 5),) for n in range(1, steps)), "StepLR", "", (1.0,), 2)
@@ -188,7 +196,9 @@ async def test_a_future_that_was_left_stays_as_a_ghost():
 
 async def test_each_ghost_has_a_sign_and_a_narrow_pane_short_words():
     pane = RatePane()
-    ghosts = tuple(Ghost(was, 3, rates=rates((0.1,), (rate,))) for was, rate in (("lr 1", 1.0), ("", 0.5)))
+    ghosts = tuple(
+        Ghost(was, 3, rates=rates((0.1,), (rate,), (rate,))) for was, rate in (("lr 1", 1.0), ("", 0.5))
+    )
     async with Harness(pane).run_test(size=(30, 16)):
         pane.show(view(rates=rates((0.1,), (0.1,)), ghosts=ghosts))
         lines = [line.strip() for line in text_of(pane).splitlines()]

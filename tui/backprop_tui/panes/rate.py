@@ -92,6 +92,7 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.entitle("learning rate")
+        self.holds = True
         self._history: History[RatePoint] = History(split_rates)
         self._ghosts = Ghosts(lambda ghost: ghost.rates, split_rates)
         self._plan: Plan | None = None

@@ -109,6 +109,7 @@ class ChangeActions(Screen[None]):
     def _ask(self, title: str, accept: Accept, **options: Any) -> None:
         from backprop_tui.screens.ask import Ask
 
+        self.say("")  # what was said was about something else
         self.app.push_screen(Ask(title, accept, **options))
 
     def _ask_change(self, title: str, accept: Accept, **options: Any) -> None:
@@ -116,6 +117,7 @@ class ChangeActions(Screen[None]):
         self._ask(f"{title}\n{future_lost(self.view)}".strip(), accept, **options)
 
     def _change(self, kind: str, value: Any) -> None:
+        self.say("")
         self.commands.submit(f"{kind} {value}", partial(self.session.change, kind, value))
 
     def action_goto(self) -> None:

@@ -60,11 +60,6 @@ BINDINGS: list[BindingType] = [
 ]
 
 
-def _occasion(view: View) -> tuple[object, ...]:
-    """What a message is about: where the run stands, and what was changed in it."""
-    return view.status, view.stop, view.changes
-
-
 class MainScreen(KeepingActions, RaceActions, SeekingActions):
     """Shows views and passes on commands; what can be commanded is in `actions.ACTIONS`."""
 
@@ -158,14 +153,13 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
     def show(self, view: View) -> None:
         """Show a new view in every pane on the screen; the others get it when they come back.
 
-        A message stays until the run has stopped elsewhere or was changed: a running one brings views all
-        the time.
+        A message stays until the run has stopped elsewhere: a running one brings views all the time.
         """
         if self.blind:
             return
         self.follow(view)
         view = self.seen(view)
-        if view.message or _occasion(view) != _occasion(self.view):
+        if (view.status, view.stop) != (self.view.status, self.view.stop) or view.message:
             self._message = ""
         self.view = view
         self._refresh_panes()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 MOST_BLOCKS = 2048
 """Beyond so many blocks, each takes twice as many points."""
@@ -117,3 +118,11 @@ class Series:
 
 def _pairs(positions: list[int]) -> list[list[int]]:
     return [positions[at : at + 2] for at in range(0, len(positions), 2)]
+
+
+def stairs(segment: Segment) -> Segment:
+    """A value that holds until another is set: it does not glide from one to the next."""
+    line = segment[:1]
+    for (_, before), (x, y) in pairwise(segment):
+        line += [(x, y)] if y == before else [(x, before), (x, y)]
+    return line
