@@ -156,6 +156,22 @@ def test_an_iteration_that_has_not_gone_forward_shows_the_one_before():
     assert "0.85" in picture(view)
 
 
+def test_printing_the_loss_is_no_forward_pass_of_the_next_iteration():
+    last = update_views()[-1]
+    item = {
+        **last.stop.last,
+        "kind": "op",
+        "name": "item",
+        "iteration": 2,
+        "time": [2, 0],
+        "level": "operation",
+    }
+    view = replace(last, stop=replace(last.stop, iteration=2, next=item))
+
+    assert observe(view).stale
+    assert "0.85" in picture(view) and "item" not in listing(view)
+
+
 @pytest.mark.parametrize("height", [7, 8, 9, 12, 20, 40])
 @pytest.mark.parametrize("width", [58, 60, 78, 110, 180])
 def test_the_picture_fits_and_no_number_is_hidden(width, height):
