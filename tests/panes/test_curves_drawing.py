@@ -47,7 +47,7 @@ def test_extremes_survive_and_order_is_kept(values, buckets):
     assert max(y for _, y in kept) == max(values)
     assert min(y for _, y in kept) == min(values)
     assert [x for x, _ in kept] == sorted({x for x, _ in kept})
-    assert len(kept) <= 2 * buckets
+    assert len(kept) <= 2 * buckets + 2
 
 
 def test_a_gap_where_values_are_not_finite():
@@ -206,3 +206,12 @@ def test_a_plot_shows_where_it_begins_and_where_it_ends(last, width):
     marks = [int(word) for word in text.splitlines()[-1].split()]
 
     assert len(marks) > 1 and marks[0] < last / 3 and marks[-1] > last / 2
+
+
+def test_a_curve_begins_and_ends_where_its_data_do():
+    series = Series()
+    for x in range(1, 1001):
+        series.append(x, 0.1)
+
+    (segment,) = series.segments(20)
+    assert (segment[0][0], segment[-1][0]) == (1, 1000)

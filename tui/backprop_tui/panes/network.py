@@ -36,6 +36,7 @@ EMPTY = (
     "Step with space. Each layer appears here when it runs: its numbers on the way forward, "
     "and ∂L/∂… beside them when the backward pass comes by, from right to left.",
 )
+NOT_SEEN = "the forward pass was not observed"
 RUNNING = (
     "At full speed no operation is observed.",
     "Pause, or wait for a breakpoint: then the last pass is drawn here.",
@@ -193,7 +194,7 @@ The network as the script ran it, and the gradient on its way back.
         """The border says which values these are."""
         notes = []
         if picture and self._chain and not any(quantity.known for quantity in self._chain.quantities):
-            notes.append("no forward pass yet")
+            notes.append(NOT_SEEN if self._view is not None and self._view.losses else "no forward pass yet")
         elif self._seen.stale and not self._seen.iteration:
             notes.append("what ran before training")
         elif self._seen.stale:

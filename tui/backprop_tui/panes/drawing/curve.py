@@ -90,7 +90,7 @@ class Series:
         return None if at < 0 else self.ys[at]
 
     def segments(self, buckets: int, positive: bool = False) -> list[Segment]:
-        """At most two points (least and greatest) per bucket, cut at the gaps.
+        """At most two points (least and greatest) per bucket, and the first and the last, cut at the gaps.
 
         `positive` leaves out what is not positive.
         """
@@ -98,12 +98,18 @@ class Series:
         segments: list[Segment] = []
         before: int | None = None
         for start in range(0, len(self.ys), per):
-            shown = [p for p in self._extremes(start, start + per) if not positive or self.ys[p] > 0]
+            chosen = sorted({*self._extremes(start, start + per), *self._ends(start, start + per)})
+            shown = [p for p in chosen if not positive or self.ys[p] > 0]
             if before is None or not shown or self._broken(before, shown[0]):
                 segments.append([])
             segments[-1] += [(self.xs[p], self.ys[p]) for p in shown]
             before = shown[-1] if shown else None
         return [segment for segment in segments if segment]
+
+    def _ends(self, start: int, end: int) -> list[int]:
+        """Positions of the first and the last point of the curve, where they lie here and are finite."""
+        ends = {0, len(self.ys) - 1}
+        return [position for position in ends if start <= position < end and math.isfinite(self.ys[position])]
 
     def _extremes(self, start: int, end: int) -> list[int]:
         """Positions of the least and the greatest finite value of whole blocks, in order."""
