@@ -79,7 +79,7 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
 
 - The rate of the next step stands in the title.
 - The plan goes on as the scheduler has stepped so far: every iteration, or every so many. What was assumed
-  stands below the plot.
+  stands below the plot. It ends soon after its last change that can be seen.
 - `y` switches to a logarithmic scale and back.
 - Ghosts (`:::`) are the rates of futures that were left by a change, until `ctrl+g` dismisses them.
 """
