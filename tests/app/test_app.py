@@ -306,6 +306,15 @@ async def test_the_message_line_tells_the_next_operation_when_its_pane_has_no_ro
         assert lines_of(app, MessageLine)[0].startswith(told)
 
 
+async def test_a_click_on_a_name_in_the_border_leads_to_that_pane():
+    async with running(size=(80, 24)) as (app, pilot, _):
+        shown = app.screen.query_one("#parameters")
+        at = str(shown.border_title).index("5 loss")
+        await pilot.click(offset=(shown.region.x + 1 + at, shown.region.y))
+        assert app.screen.focused_pane == "loss"
+        assert "loss" in app.screen.on_screen
+
+
 async def test_quitting_closes_the_session():
     async with running() as (app, pilot, session):
         await pilot.press("q")

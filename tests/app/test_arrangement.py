@@ -2,7 +2,15 @@
 
 import pytest
 
-from backprop_tui.screens.arrangement import PANES, arrangement, strip, third_for, too_small, visible
+from backprop_tui.screens.arrangement import (
+    PANES,
+    arrangement,
+    named_at,
+    strip,
+    third_for,
+    too_small,
+    visible,
+)
 
 
 @pytest.mark.parametrize(
@@ -57,3 +65,17 @@ def test_nothing_is_drawn_where_nothing_fits():
 
 def test_the_strip_says_which_panes_there_are_and_which_is_shown():
     assert strip("loss") == "2 network  3 parameters  ‹5 loss›  6 rate  7 output"
+
+
+def test_every_name_in_the_strip_can_be_pointed_at():
+    text = strip("rate", "learning rate 0.1 · StepLR")
+
+    found = [named_at(text, column) for column in range(len(text))]
+    assert [name for name in dict.fromkeys(found) if name] == [
+        "network",
+        "parameters",
+        "loss",
+        "rate",
+        "output",
+    ]
+    assert found[text.index("StepLR")] == "rate" and found[text.index("  7")] == ""

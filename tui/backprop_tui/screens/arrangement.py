@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -104,3 +105,12 @@ def strip(third: str, title: str = "", width: int = 200, guided: bool = False) -
         if len(text) <= width:
             break
     return text
+
+
+def named_at(text: str, column: int) -> str:
+    """The pane whose number and name stand at a column of a `strip`; empty between two of them."""
+    for match in re.finditer(r"‹(\d) [^‹›]+›|(\d) \w+", text):
+        if match.start() <= column < match.end():
+            number = int(match[1] or match[2])
+            return next(pane.name for pane in PANES if pane.number == number)
+    return ""

@@ -26,6 +26,7 @@ from backprop_tui.screens.arrangement import (
     Arrangement,
     always,
     arrangement,
+    named_at,
     spec,
     strip,
     third_for,
@@ -53,6 +54,9 @@ class Pane(Protocol):
 
 
 AnyPane = TypeVar("AnyPane", bound="TextPane | GuidePane")
+
+BEFORE_TITLE = 1
+"""Cells of a border before its title."""
 
 BINDINGS: list[BindingType] = [
     Binding(",".join(action.keys), action.call, action.label, tooltip=action.help, show=False)
@@ -248,6 +252,15 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
         if self.how == "compact" and not self._maximised and name == self._third:
             return strip(name, title, self.app.size.width - 4, self.guided)
         return f"{spec(name).number} {title}"
+
+    def on_click(self, event: events.Click) -> None:
+        """The names in the border of the chosen pane lead to the panes."""
+        pane = self.pane(self._third)
+        in_border = event.screen_y == pane.region.y and pane.region.contains(event.screen_x, event.screen_y)
+        if self.how == "compact" and not self._maximised and in_border:
+            name = named_at(str(pane.border_title), event.screen_x - pane.region.x - BEFORE_TITLE)
+            if name:
+                self.action_pane(name)
 
     def _show_containers(self, shown: Iterable[str]) -> None:
         inside = {
