@@ -79,3 +79,10 @@ def test_every_name_in_the_strip_can_be_pointed_at():
         "output",
     ]
     assert found[text.index("StepLR")] == "rate" and found[text.index("  7")] == ""
+
+
+def test_in_little_room_the_strip_still_has_every_number():
+    text = strip("parameters", width=36, guided=True)
+
+    assert text == "2  ‹3 parameters›  4  5  6  7"
+    assert named_at(text, 0) == "network" and named_at(text, text.index("5")) == "loss"

@@ -94,14 +94,17 @@ def too_small(width: int, height: int) -> str:
 
 
 def strip(third: str, title: str = "", width: int = 200, guided: bool = False) -> str:
-    """The panes to choose the third one from, the present one between ‹ and ›, with its title if it fits."""
+    """The panes to choose the third one from, the present one between ‹ and ›, with its title if it fits.
+
+    In little room the others are there as their numbers.
+    """
     there = ("guide",) if guided and third in ALONE else (*always(guided), "guide")
     choices = [pane for pane in PANES if pane.name not in there]
-    text = ""
-    for own in (title or spec(third).short, spec(third).short):
-        named = ((pane, own if pane.name == third else pane.short) for pane in choices)
-        parts = (f"{pane.number} {name}" for pane, name in named)
-        text = "  ".join(f"‹{part}›" if int(part[0]) == spec(third).number else part for part in parts)
+    short, text = spec(third).short, ""
+    for own, named in ((title or short, True), (short, True), (short, False)):
+        shown = f"‹{spec(third).number} {own}›"
+        others = {pane.name: f"{pane.number} {pane.short}" if named else str(pane.number) for pane in choices}
+        text = "  ".join(shown if name == third else other for name, other in others.items())
         if len(text) <= width:
             break
     return text
@@ -109,7 +112,7 @@ def strip(third: str, title: str = "", width: int = 200, guided: bool = False) -
 
 def named_at(text: str, column: int) -> str:
     """The pane whose number and name stand at a column of a `strip`; empty between two of them."""
-    for match in re.finditer(r"‹(\d) [^‹›]+›|(\d) \w+", text):
+    for match in re.finditer(r"‹(\d) [^‹›]+›|(\d)(?: \w+)?", text):
         if match.start() <= column < match.end():
             number = int(match[1] or match[2])
             return next(pane.name for pane in PANES if pane.number == number)

@@ -22,6 +22,7 @@ from backprop_tui.panes.pieces import TextPane
 from backprop_tui.panes.program import ProgramPane
 from backprop_tui.panes.title import MessageLine, Title
 from backprop_tui.screens.arrangement import (
+    ALONE,
     PANES,
     Arrangement,
     always,
@@ -250,7 +251,8 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
         The chosen pane of the compact arrangement names those that it stands for.
         """
         if self.how == "compact" and not self._maximised and name == self._third:
-            return strip(name, title, self.app.size.width - 4, self.guided)
+            shared = self.guided and name not in ALONE
+            return strip(name, title, self.app.size.width // (1 + shared) - 4, self.guided)
         return f"{spec(name).number} {title}"
 
     def on_click(self, event: events.Click) -> None:
