@@ -204,11 +204,14 @@ class Detail:
     matrix_rows: int = MATRIX_ROWS
     values: bool = True
     """What it read and made; left out only where an explanation says it."""
+    notices_in_full: bool = True
+    """Notices come first, and with their reasons; otherwise the explanation does, and `!` has the rest."""
 
 
 FULL, FLAT, TERSE = Detail(), Detail(matrix_rows=1), Detail(about=False, matrix_rows=1)
 REASONS = Detail(about=False, values=False)
 """The heading, and why."""
+BRIEFEST = replace(REASONS, notices_in_full=False)
 
 
 def section(told: Told, view: View, width: int, detail: Detail = FULL) -> list[Pieces]:
@@ -227,7 +230,9 @@ def section(told: Told, view: View, width: int, detail: Detail = FULL) -> list[P
     reasons = why(view.explanations, width) if word == "done" else []
     said = not detail.values and (reasons or word == "next")
     values = [] if said else _body(entries(record), width, detail.matrix_rows)
-    wrong = notices.told(notices.at(view, record), width) if word == "done" else []
+    wrong = notices.told(notices.at(view, record), width, detail.notices_in_full) if word == "done" else []
+    if not detail.notices_in_full:
+        return [cut(heading, width), *raised, *reasons, *wrong]
     return [cut(heading, width), *raised, *wrong, *about, *reasons, *values]
 
 
@@ -300,7 +305,7 @@ WAYS = (
 )
 """How to tell of the operation done and of the next one, and whether a line is left free between them:
 from much room to little."""
-EXPLAINED = ((REASONS, TERSE, False), (REASONS, REASONS, False))
+EXPLAINED = ((REASONS, TERSE, False), (REASONS, REASONS, False), (BRIEFEST, REASONS, False))
 """What is explained comes before what is next."""
 
 
