@@ -57,6 +57,16 @@ async def test_the_title_has_the_last_value():
         assert "1 not finite" in text_of(pane)
 
 
+async def test_a_title_that_does_not_fit_is_left_its_first_part_whole():
+    pane = LossPane()
+    async with Harness(pane).run_test(size=(26, 14)) as pilot:
+        pane.show(view(losses=losses(0.809, 0.5)))
+        assert str(pane.border_title) == "loss 0.5"
+        await pilot.resize_terminal(60, 14)
+        await pilot.pause()
+        assert str(pane.border_title) == "loss 0.5 · iteration 2"
+
+
 async def test_each_call_site_has_its_own_sign():
     pane = LossPane()
     both = (*losses(1.0, 2.0, site="gan.py:31"), *losses(3.0, 4.0, site="gan.py:44"))
