@@ -62,6 +62,9 @@ async def test_the_border_says_which_values_these_are():
         ended, losses = replace(drawn.stop, reason="finished"), update_views()[-1].losses
         pane.show(replace(drawn, stop=ended, parameters=weight, records=(), losses=losses))
         assert str(pane.border_subtitle) == "the forward pass was not observed"
+        crashed = replace(drawn.stop, reason="crashed", time=(0, 4))
+        pane.show(replace(drawn, stop=crashed, parameters=weight, records=()))
+        assert str(pane.border_subtitle) == "the forward pass was not observed"
         pane.show(replace(drawn, parameters=()))
         assert str(pane.border_subtitle) == "what ran before training"
         pane.show(before("Linear", 2))

@@ -194,7 +194,7 @@ The network as the script ran it, and the gradient on its way back.
         """The border says which values these are."""
         notes = []
         if picture and self._chain and not any(quantity.known for quantity in self._chain.quantities):
-            notes.append(NOT_SEEN if self._view is not None and self._view.losses else "no forward pass yet")
+            notes.append(NOT_SEEN if self._ran_unseen() else "no forward pass yet")
         elif self._seen.stale and not self._seen.iteration:
             notes.append("what ran before training")
         elif self._seen.stale:
@@ -206,6 +206,13 @@ The network as the script ran it, and the gradient on its way back.
         if chosen is not None:
             notes.insert(0, f"{chosen} is chosen")
         self.entitle("network", " · ".join(notes))
+
+    def _ran_unseen(self) -> bool:
+        """Whether the script has run at full speed, when no operation is observed."""
+        view = self._view
+        if view is None or view.stop is None:
+            return False
+        return bool(view.losses) or (view.stop.has_past and not view.records)
 
     # ---- the row that matters
 
