@@ -235,6 +235,19 @@ async def test_the_program_can_be_gone_to_from_a_network_that_is_alone(tmp_path)
         assert app.screen.on_screen == {"program", "parameters", "guide"}
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=["80x24", "120x36"])
+async def test_a_maximised_guide_has_the_whole_screen(tmp_path, size):
+    async with told(tmp_path, size) as (app, pilot, _session):
+        pane = app.screen.query_one(GuidePane)
+        before = pane.outer_size.height
+        await pilot.press("0", "x")
+        await pilot.pause()
+        assert pane.outer_size.height >= size[1] - 4
+        await pilot.press("x")
+        await pilot.pause()
+        assert pane.outer_size.height == before
+
+
 async def test_in_the_smallest_terminal_the_guide_leaves_room_for_the_panes(tmp_path):
     async with told(tmp_path, (60, 16)) as (app, pilot, _session):
         await pilot.press("3", "0")

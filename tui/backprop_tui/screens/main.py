@@ -220,6 +220,7 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
         for name in ("tiny", "compact", "normal", "wide"):
             self.set_class(name == self.how, name)
         self.set_class(self._maximised is not None, "maximised")
+        self.set_class(self._maximised == "guide", "guide-alone")
         self.set_class(self.guided, "guided")
 
     def arrange_again(self) -> None:
