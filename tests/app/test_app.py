@@ -109,6 +109,36 @@ async def test_what_a_question_comes_with_is_replaced_or_edited(keys, text):
         assert app.screen.query_one("#ask-line").value == text
 
 
+async def test_a_refusal_does_not_outlive_the_next_change():
+    async with running() as (app, pilot, _):
+        await pilot.press("ctrl+g")
+        await pilot.pause()
+        assert "no ghost" in lines_of(app, MessageLine)[0]
+        await pilot.press("u")
+        await pilot.pause()
+        assert "no ghost" not in lines_of(app, MessageLine)[0]
+
+
+async def test_of_a_long_text_that_a_question_comes_with_the_beginning_is_seen():
+    async with running(size=(80, 24)) as (app, pilot, _):
+        app.push_screen(Ask("Optimizer", accept=None, value="SGD(momentum=0, " + "dampening=0, " * 9 + ")"))
+        await pilot.pause()
+        line = app.screen.query_one("#ask-line")
+        assert line.render_line(0).text.strip().startswith("SGD(momentum=0")
+
+
+async def test_what_can_be_typed_is_said_once():
+    async with running() as (app, pilot, _):
+        await pilot.press("g")
+        hint = app.screen.query_one("#ask-hint")
+        assert "for example 2.1" in str(hint.render())
+        await pilot.press("a", "enter")
+        assert "for example 2.1" in str(app.screen.query_one("#ask-error").render())
+        assert "for example" not in str(hint.render()) and "Esc closes" in str(hint.render())
+        await pilot.press("b")
+        assert "for example 2.1" in str(hint.render())
+
+
 async def test_an_entry_of_the_list_is_edited_where_it_ends():
     async with running() as (app, pilot, session):
         await pilot.press("o", "A", "down", "down", "down", "enter")
@@ -284,6 +314,25 @@ async def test_the_message_line_tells_the_next_operation_when_no_pane_does():
         assert lines_of(app, MessageLine)[0].strip() == ""
         await pilot.press("x")
         assert lines_of(app, MessageLine)[0].startswith(" next: forward MyNet. Calls the model")
+
+
+async def test_the_message_line_tells_the_next_operation_when_its_pane_has_no_room_for_it():
+    async with running(size=(80, 24), position=13) as (app, pilot, _):
+        told = " next: SubBackward0. Gets the gradient"
+        await pilot.pause()
+        assert not lines_of(app, MessageLine)[0].startswith(told)
+        await pilot.resize_terminal(80, 16)
+        await pilot.pause()
+        assert lines_of(app, MessageLine)[0].startswith(told)
+
+
+async def test_a_click_on_a_name_in_the_border_leads_to_that_pane():
+    async with running(size=(80, 24)) as (app, pilot, _):
+        shown = app.screen.query_one("#parameters")
+        at = str(shown.border_title).index("5 loss")
+        await pilot.click(offset=(shown.region.x + 1 + at, shown.region.y))
+        assert app.screen.focused_pane == "loss"
+        assert "loss" in app.screen.on_screen
 
 
 async def test_quitting_closes_the_session():

@@ -135,8 +135,11 @@ async def test_letters_still_step_while_a_number_is_asked_for(tmp_path):
         await pilot.press("enter")
         await until(pilot, lambda: app.screen.query_one(AnswerLine).display)
         await pilot.press("4", "n", "space")
-        assert session.asked[-2:] == [("over", False), ("walk", False)]
         await until(pilot, lambda: "The run is elsewhere" in frame(app))
+        assert [asked for asked in session.asked if asked[0] in ("over", "walk")][-2:] == [
+            ("over", False),
+            ("walk", False),
+        ]
 
 
 async def test_the_number_that_is_asked_for_is_nowhere_until_it_is_answered(tmp_path):
@@ -221,6 +224,36 @@ async def test_what_is_asked_about_is_on_the_screen(tmp_path, size):
         assert "» linear2.weight[0,0]" in text_of(app, ParametersPane)
 
 
+async def test_the_program_can_be_gone_to_from_a_network_that_is_alone(tmp_path):
+    async with told(tmp_path, (80, 24)) as (app, pilot, _session):
+        await pilot.press("2")
+        assert app.screen.on_screen == {"network", "guide"}
+        await pilot.press("1")
+        assert app.screen.focused_pane == "program"
+        assert app.screen.on_screen == {"program", "guide"}
+        await pilot.press("3", "1")
+        assert app.screen.on_screen == {"program", "parameters", "guide"}
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=["80x24", "120x36"])
+async def test_a_maximised_guide_has_the_whole_screen(tmp_path, size):
+    async with told(tmp_path, size) as (app, pilot, _session):
+        pane = app.screen.query_one(GuidePane)
+        before = pane.outer_size.height
+        await pilot.press("0", "x")
+        await pilot.pause()
+        assert pane.outer_size.height >= size[1] - 4
+        await pilot.press("x")
+        await pilot.pause()
+        assert pane.outer_size.height == before
+
+
+async def test_in_the_smallest_terminal_the_guide_leaves_room_for_the_panes(tmp_path):
+    async with told(tmp_path, (60, 16)) as (app, pilot, _session):
+        await pilot.press("3", "0")
+        assert "ight[0,1]" in text_of(app, ParametersPane)
+
+
 async def test_the_list_is_searched_and_opens_a_lesson(tmp_path):
     async with told(tmp_path) as (app, pilot, session):
         await pilot.press("ctrl+o")
@@ -229,6 +262,18 @@ async def test_the_list_is_searched_and_opens_a_lesson(tmp_path):
         await pilot.press("enter")
         await until(pilot, lambda: ("open", SCRIPT) in session.asked)
         await until(pilot, lambda: "1/13" in frame(app))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 16)], ids=["80x24", "60x16"])
+async def test_each_lesson_has_one_line_with_its_minutes(tmp_path, size):
+    async with told(tmp_path, size) as (app, pilot, _session):
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: isinstance(app.screen, LessonList))
+        entries = app.screen.query_one("#catalog-list")
+        await until(pilot, lambda: bool(entries.virtual_size.height))
+        assert entries.virtual_size.height == entries.option_count
+        first = "".join(segment.text for segment in entries.render_line(1))
+        assert "update         10 min  How the weights" in first
 
 
 def test_every_word_that_is_typed_must_be_in_a_lesson(tmp_path):

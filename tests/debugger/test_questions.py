@@ -155,6 +155,20 @@ def test_planned_rates_stand_at_the_iterations_that_use_them(
         driver.step()
 
 
+def test_a_plan_says_that_its_pace_is_assumed_until_the_scheduler_has_stepped(
+    driver: Driver, tmp_path: Path
+) -> None:
+    path = tmp_path / "paced.py"
+    path.write_text(PACED.format(before="pass", after="scheduler.step() if i % 3 == 2 else None"))
+    driver.load(path)
+    for iteration, assumed in ((1, True), (3, True), (4, False)):
+        driver.goto(iteration, 1)
+        driver.settle()
+        plan = driver.view.plan
+        assert plan is not None
+        assert ("as if it stepped each iteration" in plan.note) == assumed
+
+
 def test_a_step_of_the_scheduler_that_leaves_the_rate_moves_the_plan_on(
     driver: Driver, tmp_path: Path
 ) -> None:

@@ -108,7 +108,7 @@ def test_a_gradient_that_a_step_has_used_is_stale() -> None:
 
     assert notice.id == "stale-gradient"
     assert notice.text == (
-        "w still held the gradient that the step before had used (w: 0.5), and this backward pass added to "
+        "w still held the gradient that the step before had used (0.5), and this backward pass added to "
         "it (0.5)"
     )
 

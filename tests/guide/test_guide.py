@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.debugger.session import How
 from backprop_tui.guide.guide import Guide
 from backprop_tui.guide.lesson import Lesson
 from backprop_tui.guide.progress import Notebook
@@ -119,6 +120,58 @@ def test_stepping_back_goes_back_in_the_story(driver: Driver, guide: Guide) -> N
 
     assert guide.page.number == 2
     assert guide.page.text == "`.grad` is None, w is 1."
+
+
+@pytest.mark.parametrize("how", ["walk", "over"])
+def test_a_reader_who_walks_past_places_is_told_the_numbers_that_were_there(
+    driver: Driver, guide: Guide, how: How
+) -> None:
+    pages = [guide.page]
+    while driver.view.status == "stopped":
+        before = driver.stop.time
+        driver.step(how)
+        stood, seen = driver.view.stop, len(driver.view.records)
+        if guide.follow(driver.view):
+            driver.wait(guide.refresh())
+            pages.append(guide.page)
+            assert driver.view.stop is not None and stood is not None
+            assert (driver.view.stop.time, len(driver.view.records)) == (stood.time, seen)
+        assert driver.view.status != "stopped" or driver.stop.time > before
+
+    assert {3, 5} <= {page.number for page in pages}
+    while guide.page.number < 7:
+        driver.wait(guide.next())
+    assert guide.page.text == "To −2, not 0.25."
+
+
+def test_a_beat_that_is_walked_past_is_told_with_the_numbers_of_its_place(
+    driver: Driver, tmp_path: Path
+) -> None:
+    beats = """
+[[beat]]
+title = "The product"
+at = {kind = "op", name = "mul"}
+keep = {product = "op.outputs[0][0]"}
+say = "It is {op.outputs[0][0] = 3}."
+
+[[beat]]
+title = "The loss"
+at = {kind = "op", name = "sum"}
+say = "The loss is {op.outputs[0] = 3}, as {product = 3}, and w is still {w[0] = 1}."
+"""
+    lesson = lesson_of(tmp_path, SCRIPT, BEATS.partition('[[beat]]\ntitle = "The gradient"')[0] + beats)
+    open_lesson(driver, lesson)
+    guide = Guide(lesson, driver.session)
+    driver.wait(guide.begin())
+    while driver.stop.iteration == 1:
+        driver.step("over")
+        if driver.stop.iteration == 2:
+            guide.follow(driver.view)
+            driver.wait(guide.refresh())
+
+    assert driver.values("w") == [0.25]
+    assert guide.page.away
+    assert (guide.page.title, guide.page.text) == ("The loss", "The loss is 3, as 3, and w is still 1.")
 
 
 def test_enter_on_an_open_question_tells_the_answer(driver: Driver, guide: Guide) -> None:

@@ -214,3 +214,12 @@ def test_a_plot_shows_where_it_begins_and_where_it_ends(last, width):
     marks = [int(word) for word in text.splitlines()[-1].split()]
 
     assert len(marks) > 1 and marks[0] < last / 3 and marks[-1] > last / 2
+
+
+def test_a_curve_begins_and_ends_where_its_data_do():
+    series = Series()
+    for x in range(1, 1001):
+        series.append(x, 0.1)
+
+    (segment,) = series.segments(20)
+    assert (segment[0][0], segment[-1][0]) == (1, 1000)

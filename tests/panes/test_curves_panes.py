@@ -57,6 +57,16 @@ async def test_the_title_has_the_last_value():
         assert "1 not finite" in text_of(pane)
 
 
+async def test_a_title_that_does_not_fit_is_left_its_first_part_whole():
+    pane = LossPane()
+    async with Harness(pane).run_test(size=(26, 14)) as pilot:
+        pane.show(view(losses=losses(0.809, 0.5)))
+        assert str(pane.border_title) == "loss 0.5"
+        await pilot.resize_terminal(60, 14)
+        await pilot.pause()
+        assert str(pane.border_title) == "loss 0.5 · iteration 2"
+
+
 async def test_each_call_site_has_its_own_sign():
     pane = LossPane()
     both = (*losses(1.0, 2.0, site="gan.py:31"), *losses(3.0, 4.0, site="gan.py:44"))
@@ -103,6 +113,41 @@ async def test_used_and_planned_rates_look_different():
     plot = "".join(text.splitlines()[:-2])
     assert "·" in plot and "⠉" in plot
     assert "0.0125" in plot
+
+
+async def test_a_rate_that_is_set_anew_does_not_glide_there():
+    pane = RatePane()
+    async with Harness(pane).run_test(size=(70, 16)):
+        pane.show(view(rates=rates((1.0,), (1.0,), (0.5,))))
+        (curve,) = pane.to_plot(60)
+    assert curve.segments == [[(1, 1.0), (2, 1.0), (3, 1.0), (3, 0.5)]]
+
+
+def decades(steps):
+    """A plan that sets a tenth of the rate every five iterations."""
+    return Plan(tuple((10.0 ** -(n // 5),) for n in range(1, steps)), "StepLR", "", (1.0,), 2)
+
+
+async def test_a_plan_is_shown_as_far_as_it_can_be_seen_to_change():
+    pane = RatePane()
+    async with Harness(pane).run_test(size=(70, 16)) as pilot:
+        pane.show(view(plan=decades(100)))
+        (linear,) = pane.curves(60)
+        ahead = [x for segment in linear.segments for x, _ in segment]
+        assert 10 <= max(ahead) <= 30
+        pane.focus()
+        await pilot.press("y")
+        (logarithmic,) = pane.curves(60)
+        assert max(x for segment in logarithmic.segments for x, _ in segment) >= 99
+
+
+async def test_a_plan_that_comes_back_or_stays_is_shown_to_its_end():
+    pane = RatePane()
+    for coming in ((1.0,) * 99, (*(1e-9,) * 98, 1.0)):
+        async with Harness(pane).run_test(size=(70, 16)):
+            pane.show(view(plan=Plan(tuple((rate,) for rate in coming), "Cyclic", "", (1.0,), 2)))
+            (curve,) = pane.curves(60)
+            assert max(x for segment in curve.segments for x, _ in segment) >= 99
 
 
 async def test_the_title_has_the_rate_in_force_not_the_one_used_last():
@@ -161,7 +206,9 @@ async def test_a_future_that_was_left_stays_as_a_ghost():
 
 async def test_each_ghost_has_a_sign_and_a_narrow_pane_short_words():
     pane = RatePane()
-    ghosts = tuple(Ghost(was, 3, rates=rates((0.1,), (rate,))) for was, rate in (("lr 1", 1.0), ("", 0.5)))
+    ghosts = tuple(
+        Ghost(was, 3, rates=rates((0.1,), (rate,), (rate,))) for was, rate in (("lr 1", 1.0), ("", 0.5))
+    )
     async with Harness(pane).run_test(size=(30, 16)):
         pane.show(view(rates=rates((0.1,), (0.1,)), ghosts=ghosts))
         lines = [line.strip() for line in text_of(pane).splitlines()]

@@ -100,6 +100,43 @@ def test_before_anything_ran_the_weights_are_drawn_from_their_shapes():
     assert "linear1" in text and "0.11" in text and "·" in text
 
 
+def one_weight(before_it):
+    """A network of one weight of which nothing has run; the last operation that `before_it` adds is next."""
+    script = Script()
+    before_it(script)
+    *done, coming = script.begun
+    rows = (row("model.weight", tensor([[0.5]], "model.weight", leaf=True)),)
+    return replace(view_of(script, coming, [], done), parameters=rows)
+
+
+def test_the_input_of_the_network_is_not_what_a_logging_line_reads():
+    view = one_weight(lambda script: script.add("op", "item", 0, inputs=[tensor(36.0, "loss")]))
+
+    text = picture(view)
+
+    assert "36" not in text and "loss ┄" not in text
+    assert line_with(text, "input").strip().startswith("input ┄")
+
+
+def test_the_input_of_the_network_is_not_the_weight_that_is_filled():
+    weight = tensor([[1.18e-23]], leaf=True, requires_grad=False)
+
+    def fill(script):
+        script.add("op", "uniform_", 0, inputs=[weight], outputs=[tensor([[0.5]])])
+        script.add("zero_grad", "zero_grad", 0, "phase")
+
+    view = one_weight(fill)
+
+    assert "e−23" not in picture(view)
+
+
+def test_the_input_is_known_before_a_matrix_product_of_the_script_s_own():
+    inputs = [tensor([[7.0]], "x"), tensor([[0.5]], "model.weight", leaf=True)]
+    view = one_weight(lambda script: script.add("op", "matmul", 0, inputs=inputs))
+
+    assert "┃>7 ┃" in picture(view)
+
+
 def test_the_next_iteration_keeps_the_picture_and_forgets_the_numbers():
     first = update_views()[-1]
     view = update_views(update_script(iteration=2, landmark=2), earlier=first.records)[2]
@@ -117,6 +154,22 @@ def test_an_iteration_that_has_not_gone_forward_shows_the_one_before():
 
     assert observe(view).stale
     assert "0.85" in picture(view)
+
+
+def test_printing_the_loss_is_no_forward_pass_of_the_next_iteration():
+    last = update_views()[-1]
+    item = {
+        **last.stop.last,
+        "kind": "op",
+        "name": "item",
+        "iteration": 2,
+        "time": [2, 0],
+        "level": "operation",
+    }
+    view = replace(last, stop=replace(last.stop, iteration=2, next=item))
+
+    assert observe(view).stale
+    assert "0.85" in picture(view) and "item" not in listing(view)
 
 
 @pytest.mark.parametrize("height", [7, 8, 9, 12, 20, 40])

@@ -9,7 +9,7 @@ from textual.app import App
 from backprop_tui.debugger.view import Choice, Stop, View, Window
 from backprop_tui.panes.network import NetworkPane
 from backprop_tui.panes.parameters import ParametersPane
-from support.update_views import NAMES, before, big, row, tensor, update_views
+from support.update_views import NAMES, Script, before, big, row, tensor, update_views, view_of
 
 
 class Harness(App[None]):
@@ -48,12 +48,35 @@ class Fetcher:
         return Window(rows, cols, values, "float32", (4000, 500))
 
 
+async def test_the_border_says_which_values_these_are():
+    """Filling the weights before training is no forward pass; what else ran then is said to have."""
+    fill, clear = Script(iteration=0), Script()
+    fill.add("op", "uniform_", 0, inputs=[tensor([[0.3]])], outputs=[tensor([[0.5]])])
+    clear.add("zero_grad", "SGD", 0, "phase")
+    drawn = view_of(clear, clear.begun[0], [], [], fill.begun)
+    weight = (row("model.weight", tensor([[0.5]], "model.weight", leaf=True)),)
+    pane = NetworkPane()
+    async with Harness(pane).run_test(size=(84, 16)):
+        pane.show(replace(drawn, parameters=weight))
+        assert str(pane.border_subtitle) == "no forward pass yet"
+        ended, losses = replace(drawn.stop, reason="finished"), update_views()[-1].losses
+        pane.show(replace(drawn, stop=ended, parameters=weight, records=(), losses=losses))
+        assert str(pane.border_subtitle) == "the forward pass was not observed"
+        crashed = replace(drawn.stop, reason="crashed", time=(0, 4))
+        pane.show(replace(drawn, stop=crashed, parameters=weight, records=()))
+        assert str(pane.border_subtitle) == "the forward pass was not observed"
+        pane.show(replace(drawn, parameters=()))
+        assert str(pane.border_subtitle) == "what ran before training"
+        pane.show(before("Linear", 2))
+        assert str(pane.border_subtitle) == ""
+
+
 async def test_the_network_follows_the_steps():
     pane = NetworkPane()
     async with Harness(pane).run_test(size=(84, 16)):
         assert text_of(pane).strip() == ""
         pane.show(View("starting", "t.py"))
-        assert "No forward pass was observed here yet" in text_of(pane)
+        assert "No operation of a forward pass was observed yet" in text_of(pane)
         pane.show(before("Linear", 2))
         assert ">0.85" in text_of(pane)
         pane.show(before("SqueezeBackward4", 2))

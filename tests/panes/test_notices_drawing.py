@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from backprop_tui.debugger.view import Stop, View
+from backprop_tui.explain.explanation import Explanation
 from backprop_tui.explain.notices.notice import Notice
 from backprop_tui.panes.drawing import notices, operation
 from backprop_tui.panes.drawing.text import plain
@@ -31,6 +32,18 @@ def test_a_notice_stands_at_its_operation_first():
     assert shown[0].startswith("done ")
     assert shown[1] == "! w.grad still holds 0.39."
     assert shown[2] == "It was never cleared. Look at pane 3."
+
+
+def test_in_little_room_the_formula_comes_before_the_notice():
+    view, notice = view_with_notice()
+    long = replace(notice, text="w.grad still holds a gradient. " * 5)
+    item = Explanation("w − lr·g", "1 − 0.1·2", "0.8", "✓")
+    crowded = replace(view, notices=(long,), explanations=(item,))
+    shown = [plain(line).rstrip() for line in operation.draw(crowded, 38, 8)]
+
+    assert shown[1] == "w − lr·g = 1 − 0.1·2 = 0.8 ✓"
+    assert shown[2].startswith("! w.grad still holds")
+    assert "never cleared" not in " ".join(shown)
 
 
 def test_it_is_told_in_the_message_line_and_counted_in_the_title():

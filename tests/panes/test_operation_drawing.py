@@ -9,6 +9,7 @@ from backprop_tui.explain.explanation import Explanation
 from backprop_tui.explain.numbers import Hidden
 from backprop_tui.panes.drawing import operation
 from backprop_tui.panes.drawing.records import result
+from backprop_tui.panes.drawing.sentences import sentence
 from backprop_tui.panes.drawing.text import plain
 from support.fake_session import FakeSession
 from support.update_run import tensor
@@ -31,6 +32,12 @@ def test_a_node_shows_what_arrives_and_what_it_passes_on():
     assert shown[0] == "done AbsBackward0  ← backward"
     assert "g = ∂L/∂out  1                         float32 [1]" in shown
     assert "∂L/∂in       −1                        float32 [1]" in shown
+
+
+def test_the_heading_of_a_pass_does_not_say_its_direction_twice():
+    assert of({"kind": "backward", "name": "backward", "level": "phase"})[0] == "done backward"
+    assert of({"kind": "forward", "name": "MyNet", "level": "phase"})[0] == "done forward MyNet"
+    assert of({"kind": "loss", "name": "L1Loss", "level": "phase"})[0] == "done loss L1Loss  → forward"
 
 
 def test_an_accumulate_is_a_sum():
@@ -174,6 +181,17 @@ def test_every_moment_fits_its_pane(position, size):
 
     assert len(shown) <= height
     assert all(len(line) <= width for line in shown)
+
+
+@pytest.mark.parametrize("position", range(28))
+@pytest.mark.parametrize("size", [(30, 5), (36, 8), (60, 13), (60, 30)], ids=str)
+def test_the_pane_knows_whether_it_tells_what_the_next_operation_does(position, size):
+    view = FakeSession(lambda view: None).at(position)
+    drawn, told = operation.draw_and_tell(view, *size)
+    coming = view.stop.next
+
+    shown = " ".join(" ".join(plain(line) for line in drawn).split())
+    assert told == (coming is None or sentence(coming) in shown)
 
 
 def test_a_node_names_the_operation_that_it_undoes():

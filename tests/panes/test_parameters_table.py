@@ -226,6 +226,12 @@ def test_no_line_is_too_long(width):
         assert all(width_of(row_line(table, r, columns, width)) <= width for r in table.rows)
 
 
+def test_beside_a_guide_at_80_columns_the_new_weight_is_not_rounded():
+    text = table_text(update_views()[-1], 39)
+
+    assert "[0,0] *0.1825 −0.85" in " ".join(text.replace("* ", "*").split())
+
+
 def test_a_narrow_table_keeps_the_end_of_the_names_and_both_numbers():
     after = next(v for v in update_views() if v.stop.last and v.stop.last["kind"] == "accumulate")
 

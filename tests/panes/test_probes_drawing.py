@@ -63,3 +63,11 @@ def test_several_backward_passes_are_told_of():
 
 def test_a_step_that_does_not_follow_the_gradient_is_said_to():
     assert "does not go against the gradient" in downhill_lines(replace(STEP, slope=0.1))[-1]
+
+
+def test_a_prediction_that_is_wrong_for_the_shortest_step_too_is_said_to_be():
+    wrong = replace(STEP, rows=((0.1, -0.01, -0.033), (1.0, -0.1, -0.33)))
+
+    conclusion = downhill_lines(wrong)[-1]
+    assert "The shorter the step, the better" not in conclusion
+    assert "even for 0.1×Δw" in conclusion and "v compares" in conclusion

@@ -225,7 +225,7 @@ def test_a_rate_with_many_digits_is_rounded_so_that_the_one_after_it_is_seen():
     four = {**record, "lr_before": [0.1] * 4, "lr_after": [0.0123456789] * 4}
 
     assert result(two, 60) == "lr 0.001809, 0.0006 → 0.001964, 0.00065"
-    assert result(four, 60) == "lr 0.1, 0.1 +2 → 0.01235, 0.01235 +2"
+    assert result(four, 50) == "lr 0.1, 0.1 +2 → 0.01235, 0.01235 +2"
     assert result({**record, "lr_before": [0.123456], "lr_after": [0.1]}, 30) == "lr 0.123456 → 0.1"
 
 
@@ -398,3 +398,15 @@ def test_a_breakpoint_that_is_switched_off_has_a_hollow_mark(texts, off, mark):
 
     found = line_mark(view, "a.py", 3)
     assert (found, program.Gutter(2, found).pieces()[0]) == mark
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (0.1**3, 0.1**4, "lr 0.001 → 0.0001"),
+        (0.1, 0.1, "lr 0.1 → 0.1"),
+        (0.1, 0.1000001, "lr 0.1 → 0.1000001"),
+    ],
+)
+def test_beside_a_line_the_rates_are_rounded_unless_that_hides_the_change(before, after, text):
+    assert result({"kind": "schedule", "lr_before": [before], "lr_after": [after]}, 40) == text

@@ -58,6 +58,15 @@ def test_what_a_line_says_is_not_said_again_in_the_note():
     assert shown[-1] == "note: The step used 0.05."
 
 
+def test_a_note_that_a_line_of_the_arithmetic_has_is_not_said_again():
+    step = Line("lr", "", "1", "✓", "StepLR: epoch 3 is no multiple of 5")
+    item = Explanation(
+        "lr", "", "1", "✓", note="epoch 3 is no multiple of 5 · The next will use 1.", lines=(step,)
+    )
+
+    assert lines(item)[1:] == ["  StepLR: epoch 3 is no multiple of 5", "note: The next will use 1."]
+
+
 def test_an_update_is_an_arithmetic_of_several_lines_and_its_step_is_split():
     steps = (Line("m = β₁·m + (1 − β₁)·g", "0.9·0 + 0.1·(−0.85)", "−0.085", "✓"), Line("v = 0.5", "", "0.5"))
     item = Explanation("w − lr·m", "0.14 − 0.05·1", "0.09", "✓", lines=steps, split=Split(-0.04, -0.01, 0.0))

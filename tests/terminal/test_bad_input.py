@@ -28,6 +28,16 @@ def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str, sta
 TOY = script("toy")
 
 
+@pytest.mark.parametrize("arguments", [("lessons",), ("lessons", "--markdown", "update")], ids=str)
+def test_a_reader_that_wants_no_more_is_no_error(arguments: tuple[str, ...]) -> None:
+    command = subprocess.Popen(backprop_tui(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert command.stdout is not None and command.stderr is not None
+    command.stdout.close()
+    with command:
+        assert command.stderr.read() == b""
+    assert command.returncode == 128 + 13
+
+
 def test_an_interpreter_that_is_too_old_is_named(tmp_path: Path) -> None:
     old = tmp_path / "python"
     old.write_text("#!/bin/sh\necho python 3 8\n")

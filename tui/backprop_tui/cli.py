@@ -6,6 +6,7 @@ import argparse
 import ast
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -66,20 +67,26 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command line; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        if arguments[:1] == ["trace"]:
-            return _trace(arguments[1:])
-        if arguments[:1] == ["race"]:
-            return _race(arguments[1:])
-        if arguments[:1] == ["lessons"]:
-            return _lessons(arguments[1:])
-        if arguments[:1] == ["resume"]:
-            return _resume(arguments[1:])
-        return _app(arguments)
+        return _flushed(arguments)
     except UsageError as error:
         print(f"backprop-tui: {error}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read has seen enough, as `head` has; what is left must not be flushed at the exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _flushed(arguments: list[str]) -> int:
+    """Run a command line and write out all that it printed."""
+    commands = {"trace": _trace, "race": _race, "lessons": _lessons, "resume": _resume}
+    command = commands.get(arguments[0]) if arguments else None
+    try:
+        return _app(arguments) if command is None else command(arguments[1:])
+    finally:
+        sys.stdout.flush()
 
 
 # arguments

@@ -103,8 +103,8 @@ class Alterations:
         optimizer = self.registry.optimizers()[plan["optimizer"]]
         pace, iteration = history_of(optimizer).pace, max(self.engine.clock.iteration, 1)
         notes = [plan["note"]] if plan["note"] else []
-        if not pace.known and iteration > 1:
-            notes.append("assuming that the scheduler steps once an iteration: it has not stepped yet")
+        if not pace.known:
+            notes.append("as if it stepped each iteration: it has not stepped yet")
         return {
             **plan,
             "now": rates_of(optimizer),

@@ -12,7 +12,7 @@ from backprop_tui.guide.expression import Quantity, WrongExpression, part
 from backprop_tui.guide.facts import facts_at
 from backprop_tui.guide.story import Story
 from backprop_tui.guide.text import fill
-from backprop_tui.guide.travel import NoSuchPlace, bring, make, operation_of
+from backprop_tui.guide.travel import NoSuchPlace, bring, make, operation_of, return_to
 
 if TYPE_CHECKING:
     from backprop_tui.debugger.view import View
@@ -162,10 +162,45 @@ class Guide:
 
     async def refresh(self) -> None:
         """The reader has come to another beat by walking: make its page."""
+        with contextlib.suppress(NoSuchPlace, Refused):
+            await self._catch_up()
         if self.story.stands_at(self.session.view):
             with contextlib.suppress(NoSuchPlace, Refused):
                 await self._foresee()
         await self.rewrite()
+
+    async def _catch_up(self) -> None:
+        """Take from places that the reader has walked past what this and later beats tell of them.
+
+        The run is led there and back, unseen: its own operations and numbers are what counts.
+        """
+        beat, view = self.story.beat, self.session.view
+        earlier = range(self.lesson.chapter_of(beat), beat)
+        missing = [n for n in earlier if self.lesson.beats[n].keep and n not in self._kept]
+        untold = beat not in self._told and not self.story.stands_at(view)
+        if view.stop is None or not (missing or untold) or not self.story.undisturbed(view):
+            return
+        self.foreseeing = self._moving = True
+        try:
+            for number in missing:
+                await self._take_from(number)
+            self.story.beat = beat
+            if untold:
+                await bring(self.session, self.lesson, beat, self.lesson.place_of(beat))
+                self._told[beat] = self._filled(await self._known(self.lesson.place_of(beat)))
+        finally:
+            self.story.beat = beat
+            try:
+                await return_to(self.session, view)
+            finally:
+                self.foreseeing = self._moving = False
+
+    async def _take_from(self, number: int) -> None:
+        """Bring the run to where a beat leaves it, and keep what it keeps there."""
+        place = self.lesson.left_at(number)
+        await bring(self.session, self.lesson, number, place)
+        self.story.beat = number
+        self._kept[number] = self._parts(await self._known(place))
 
     async def _stay(self, trouble: str) -> None:
         """The story cannot go on: say why, where we were."""
@@ -221,14 +256,15 @@ class Guide:
         """Keep what the beat keeps, where it leaves the run."""
         if self.story.place != self.lesson.left_at(self.story.beat):
             return
-        known = await self._known()
+        self._kept[self.story.beat] = self._parts(await self._known())
+
+    def _parts(self, known: dict[str, Any]) -> dict[str, Any]:
+        """What the present beat keeps."""
         kept = {}
         for name, expression in self._beat.keep:
-            try:
+            with contextlib.suppress(WrongExpression):
                 kept[name] = part(expression, known)
-            except WrongExpression:
-                continue
-        self._kept[self.story.beat] = kept
+        return kept
 
     async def _known(self, place: Place | None = None) -> dict[str, Any]:
         """What the names in the present beat's texts stand for; ``place``: where the run is, if not there."""
@@ -245,14 +281,18 @@ class Guide:
         Their numbers are those of where the beat is told: an answer leads the run on from there, and
         a reader who explores leads it anywhere.
         """
-        beat, number = self._beat, self.story.beat
+        number = self.story.beat
         here = number not in self.story.answered and self.story.stands_at(self.session.view)
         if not here and number in self._told:
             return self._told[number]
-        texts = fill(beat.say, known), fill(beat.ask.question, known) if beat.ask is not None else ""
+        texts = self._filled(known)
         if here:
             self._told[number] = texts
         return texts
+
+    def _filled(self, known: dict[str, Any]) -> tuple[str, str]:
+        beat = self._beat
+        return fill(beat.say, known), fill(beat.ask.question, known) if beat.ask is not None else ""
 
     async def rewrite(self) -> None:
         """Make the page of the present beat."""

@@ -49,6 +49,18 @@ async def bring(session: Drivable, lesson: Lesson, beat: int, place: Place) -> N
         await _walk_to(session, place)
 
 
+async def return_to(session: Drivable, view: View) -> None:
+    """Bring the run back to where it stood, with what was observed on the way there. Raises Refused."""
+    stop = view.stop
+    assert stop is not None
+    if view.status == "stopped":
+        await session.goto(stop.iteration, stop.number)
+        return
+    await session.goto(stop.iteration, 1)
+    if session.view.status == "stopped":
+        await session.walk_until(lambda now: now.status != "stopped")
+
+
 async def _finish(session: Drivable) -> None:
     if session.view.status != "finished":
         await session.finish()

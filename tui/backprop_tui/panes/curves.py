@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.binding import Binding
 from textual.geometry import Size
 
 from backprop_tui.debugger.view import View
 from backprop_tui.panes.drawing.canvas import Line, fitted
+from backprop_tui.panes.drawing.curve import stairs
 from backprop_tui.panes.drawing.plot import Curve, plot_lines
 from backprop_tui.panes.drawing.text import Pieces, wrapped
 from backprop_tui.panes.picture import PicturePane
@@ -27,6 +30,8 @@ class CurvesPane(PicturePane):
         super().__init__(id=id, classes=classes)
         self.log_scale = False
         """The vertical axis is logarithmic."""
+        self.holds = False
+        """The values are set, and hold until the next: curves are drawn as stairs."""
         self._drawn: list[Line | Pieces] = []
         self._drawn_for: tuple[object, ...] = ()
         self._version = 0
@@ -49,6 +54,15 @@ class CurvesPane(PicturePane):
     def curves(self, columns: int) -> list[Curve]:
         """What is to be drawn, for a plot of so many columns."""
         raise NotImplementedError
+
+    def to_plot(self, columns: int) -> list[Curve]:
+        """The curves as they are joined."""
+        return [
+            replace(curve, segments=[stairs(segment) for segment in curve.segments])
+            if self.holds and curve.joined
+            else curve
+            for curve in self.curves(columns)
+        ]
 
     def told(self) -> tuple[str, str]:
         """What stands in the place of the plot while there is none."""
@@ -74,7 +88,7 @@ class CurvesPane(PicturePane):
             return
         self._drawn_for = wanted
         legend = self.legend(size.width)[: max(0, size.height - 4)]
-        plot = plot_lines(self.curves(size.width), size.width, size.height - len(legend), self.log_scale)
+        plot = plot_lines(self.to_plot(size.width), size.width, size.height - len(legend), self.log_scale)
         self._drawn = [*plot, *legend] if plot else self._without_plot(size)
         self.hold(size.height)
         self.repaint()

@@ -99,7 +99,7 @@ The guide of the lesson: what to look at, and questions about what will happen.
 
 - Enter goes on to the next point of the story, `,` goes back one; the run is brought along.
 - A question: type the number, or press the digit of a choice. Enter without an answer skips it. The number
-  that is asked for is a `?` on the whole screen until then.
+  that is asked for is a `?` on the whole screen until then, and digits are typed: tab goes to other panes.
 - Everything else works as always: step, change, look around. The guide follows, both ways; enter leads back.
 - `^o` opens another lesson.
 """

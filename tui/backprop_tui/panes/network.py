@@ -32,10 +32,11 @@ HEAT_ROWS = 12
 HEAT_WINDOW = (HEAT_ROWS, 96)
 
 EMPTY = (
-    "No forward pass was observed here yet.",
+    "No operation of a forward pass was observed yet.",
     "Step with space. Each layer appears here when it runs: its numbers on the way forward, "
     "and ∂L/∂… beside them when the backward pass comes by, from right to left.",
 )
+NOT_SEEN = "the forward pass was not observed"
 RUNNING = (
     "At full speed no operation is observed.",
     "Pause, or wait for a breakpoint: then the last pass is drawn here.",
@@ -198,10 +199,12 @@ The network as the script ran it, and the gradient on its way back.
     def _say(self, picture: bool) -> None:
         """The border says which values these are."""
         notes = []
-        if self._seen.stale:
+        if picture and self._chain and not any(quantity.known for quantity in self._chain.quantities):
+            notes.append(NOT_SEEN if self._ran_unseen() else "no forward pass yet")
+        elif self._seen.stale and not self._seen.iteration:
+            notes.append("what ran before training")
+        elif self._seen.stale:
             notes.append(f"values of iteration {self._seen.iteration}")
-        elif picture and self._chain and not any(quantity.known for quantity in self._chain.quantities):
-            notes.append("no forward pass yet")
         examples = self._chain.start.examples if picture and self._chain else 1
         if examples > 1:
             notes.append(f"example {self._example + 1} of {examples}  [ ]")
@@ -209,6 +212,13 @@ The network as the script ran it, and the gradient on its way back.
         if chosen is not None:
             notes.insert(0, f"{chosen} is chosen")
         self.entitle("network", " · ".join(notes))
+
+    def _ran_unseen(self) -> bool:
+        """Whether the script has run at full speed, when no operation is observed."""
+        view = self._view
+        if view is None or view.stop is None:
+            return False
+        return bool(view.losses) or (view.stop.has_past and not view.records)
 
     # ---- the row that matters
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from textual.message import Message
+
 from backprop_tui.debugger.view import View
-from backprop_tui.panes.drawing.operation import draw
+from backprop_tui.panes.drawing.operation import draw_and_tell
 from backprop_tui.panes.drawing.text import Pieces
 from backprop_tui.panes.pieces import TextPane
 
@@ -23,9 +25,14 @@ shapes and dtypes, and one sentence on what such an operation does.
 - A number has the fewest digits that give the same value back in its dtype.
 """
 
+    class Fitted(Message):
+        """Drawn for another size: `tells_next` may be another."""
+
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.entitle("this operation")
+        self.tells_next = True
+        """There was room for the sentence on the next operation."""
         self._view: View | None = None
         self._drawn: list[Pieces] = []
 
@@ -41,12 +48,13 @@ shapes and dtypes, and one sentence on what such an operation does.
     def on_resize(self) -> None:
         """Draw again: what is told depends on the room."""
         self._draw()
+        self.post_message(self.Fitted())
 
     def _draw(self) -> None:
         if self._view is None:
             return
         size = self.scrollable_content_region.size
-        self._drawn = draw(self._view, max(8, size.width), size.height)
+        self._drawn, self.tells_next = draw_and_tell(self._view, max(8, size.width), size.height)
         self.hold(len(self._drawn))
         self.repaint()
 

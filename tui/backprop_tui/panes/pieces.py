@@ -115,6 +115,11 @@ class PieceLines(ScrollView):
         return [plain(self.pieces_at(top + y, width)) for y in range(self.scrollable_content_region.height)]
 
 
+PART = " · "
+BESIDE_TITLE = 6
+"""Cells of a border that its title cannot take."""
+
+
 class TextPane(PieceLines, can_focus=True):
     """A pane that can use every style, with a title in its border."""
 
@@ -134,7 +139,7 @@ class TextPane(PieceLines, can_focus=True):
         A border that says the same as before is not drawn again: that would draw the whole pane.
         """
         self._title = title
-        framed = (self.name_frame(title), self._framed[1] if note is None else note)
+        framed = (self._fitting(title), self._framed[1] if note is None else note)
         if framed == self._framed:
             return
         if framed[0] != self._framed[0]:
@@ -142,6 +147,18 @@ class TextPane(PieceLines, can_focus=True):
         if framed[1] != self._framed[1]:
             self.border_subtitle = Content(framed[1])
         self._framed = framed
+
+    def _fitting(self, title: str) -> str:
+        """The border's text. A title that does not fit is left its first parts whole: ``loss 2.3`` of
+        ``loss 2.3 · iteration 1``."""
+        room = self.outer_size.width - BESIDE_TITLE
+        while room > 0 and len(self.name_frame(title)) > room and PART in title:
+            title = title.rpartition(PART)[0]
+        return self.name_frame(title)
+
+    def on_resize(self) -> None:
+        """Another part of the title may fit."""
+        self.frame_again()
 
     def frame_again(self) -> None:
         """Make the border's text anew: the arrangement of the panes has changed."""

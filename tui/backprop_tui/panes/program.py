@@ -44,7 +44,9 @@ The script, with the operations of this iteration under the line that runs them.
 - `>` marks the line and the operation that run next; `›` marks lines that are waiting for a call to return.
 - `=` marks where what stands in the formula that explains the last operation was made, or last read.
 - Results stand at the right: of a line, of an operation, and for an operation of the backward
-  pass the gradient that arrives `→` the gradient that it passes on.
+  pass the gradient that arrives `→` the gradient that it passes on. `2 grad` stands for two gradients that
+  were stored, `2 updated` for two parameters that a step changed, `┊ 4 more` for operations left out.
+- `!` marks a line that a notice is about: the key `!` lists what looks like a mistake.
 - `●` is a breakpoint, `○` one that is switched off. Click left of a line, or press `b`; `B` lists all,
   also those on conditions, and switches them off and on.
 - Up and down move the line cursor; `t` runs to that line, `T` runs back to it.

@@ -42,10 +42,12 @@ class RaceCurves(CurvesPane):
         title: str,
         points: Callable[[Lane], Sequence[Any]],
         split: Callable[[Any], Sequence[tuple[Hashable, float, float]]],
+        holds: bool = False,
         **options: Any,
     ) -> None:
-        """``points``: those of one future. ``split``: as `History` takes it."""
+        """``points``: those of one future. ``split``: as `History` takes it. ``holds``: as for every plot."""
         super().__init__(**options)
+        self.holds = holds
         self.entitle(title)
         self._points = points
         self._split = split

@@ -42,6 +42,27 @@ def points_ahead(plan: Plan, coming: int) -> Iterator[tuple[int, tuple[Any, ...]
                 yield iteration, rates
 
 
+SEEN = 0.01
+"""A part of the vertical axis that is too small to be seen."""
+
+
+def as_far_as_seen(series: Series, span: float) -> Series:
+    """A plan, ended half as far again behind the last rate that stands above or below its end.
+
+    A rate that has fallen to nearly nothing would press its fall into the first few columns.
+    ``span``: between the least and the greatest rate of the plot.
+    """
+    last = series.ys[-1]
+    changing = [n for n, rate in enumerate(series.ys) if abs(rate - last) > SEEN * span]
+    if not changing:
+        return series
+    shown, until = Series(), series.xs[0] + 1.5 * (series.xs[changing[-1]] - series.xs[0] + 1)
+    for x, y in zip(series.xs, series.ys, strict=True):
+        if x <= until:
+            shown.append(x, y)
+    return shown
+
+
 def split_rates(point: RatePoint) -> list[tuple[Key, float, float]]:
     return [
         ((point["optimizer"], group), float(point["iteration"]), float(rate))
@@ -58,7 +79,7 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
 
 - The rate of the next step stands in the title.
 - The plan goes on as the scheduler has stepped so far: every iteration, or every so many. What was assumed
-  stands below the plot.
+  stands below the plot. It ends soon after its last change that can be seen.
 - `y` switches to a logarithmic scale and back.
 - Ghosts (`:::`) are the rates of futures that were left by a change, until `ctrl+g` dismisses them.
 """
@@ -71,6 +92,7 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.entitle("learning rate")
+        self.holds = True
         self._history: History[RatePoint] = History(split_rates)
         self._ghosts = Ghosts(lambda ghost: ghost.rates, split_rates)
         self._plan: Plan | None = None
@@ -113,9 +135,19 @@ its coming steps (points `·`), worked out in a copy of the script's scheduler.
         ]
         planned = [
             Curve(series.segments(columns, self.log_scale), PLANNED, _style(keys[key]), joined=False)
-            for key, series in self._planned.items()
+            for key, series in self._planned_to_be_seen().items()
         ]
         return [*self._ghosts.curves(columns, self.log_scale), *planned, *used]
+
+    def _planned_to_be_seen(self) -> dict[Key, Series]:
+        """A logarithmic scale shows a fall to the end."""
+        if self.log_scale:
+            return self._planned
+        rates = [rate for series in self._planned.values() for rate in series.ys]
+        for series in self._history.series.values():
+            rates += [rate for segment in series.segments(1) for _, rate in segment]
+        span = max(rates, default=0.0) - min(rates, default=0.0)
+        return {key: as_far_as_seen(series, span) for key, series in self._planned.items()}
 
     def _keys(self) -> dict[Key, int]:
         return {key: number for number, key in enumerate(sorted({*self._history.series, *self._planned}))}

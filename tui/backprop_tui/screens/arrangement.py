@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,6 +35,9 @@ PANES = (
 )
 
 CURVES = ("loss", "rate")
+ALONE = ("network", "program")
+"""What a compact screen may show above a guide alone: the picture of a network needs the whole width, and
+then the program takes its place."""
 
 
 def spec(name: str) -> PaneSpec:
@@ -60,13 +64,20 @@ def visible(how: Arrangement, third: str, maximised: str | None, guided: bool = 
         return frozenset()
     if maximised:
         return frozenset({maximised})
-    if how == "compact" and guided and third == "network":
-        return frozenset({"network", "guide"})  # its picture needs the whole width
+    if how == "compact" and guided and third in ALONE:
+        return frozenset({third, "guide"})
     if how == "compact":
-        return frozenset({*always(guided), third})
+        return frozenset({*always(guided), "parameters" if third in always(guided) else third})
     if how == "normal" and guided:
         return frozenset({"program", "operation", "parameters", "guide", *_chosen(third)})
     return frozenset(pane.name for pane in PANES if guided or pane.name != "guide")
+
+
+def third_for(name: str, third: str, how: Arrangement, guided: bool = False) -> str:
+    """The third pane after `name` was asked for, so that `name` is on the screen."""
+    if how == "compact" and guided and name == "program" and third in ALONE:
+        return "program"
+    return third if how == "wide" or name in always(guided) else name
 
 
 def _chosen(third: str) -> tuple[str, ...]:
@@ -83,13 +94,26 @@ def too_small(width: int, height: int) -> str:
 
 
 def strip(third: str, title: str = "", width: int = 200, guided: bool = False) -> str:
-    """The panes to choose the third one from, the present one between ‹ and ›, with its title if it fits."""
-    choices = [pane for pane in PANES if pane.name not in (*always(guided), "guide")]
-    text = ""
-    for own in (title or spec(third).short, spec(third).short):
-        named = ((pane, own if pane.name == third else pane.short) for pane in choices)
-        parts = (f"{pane.number} {name}" for pane, name in named)
-        text = "  ".join(f"‹{part}›" if int(part[0]) == spec(third).number else part for part in parts)
+    """The panes to choose the third one from, the present one between ‹ and ›, with its title if it fits.
+
+    In little room the others are there as their numbers.
+    """
+    there = ("guide",) if guided and third in ALONE else (*always(guided), "guide")
+    choices = [pane for pane in PANES if pane.name not in there]
+    short, text = spec(third).short, ""
+    for own, named in ((title or short, True), (short, True), (short, False)):
+        shown = f"‹{spec(third).number} {own}›"
+        others = {pane.name: f"{pane.number} {pane.short}" if named else str(pane.number) for pane in choices}
+        text = "  ".join(shown if name == third else other for name, other in others.items())
         if len(text) <= width:
             break
     return text
+
+
+def named_at(text: str, column: int) -> str:
+    """The pane whose number and name stand at a column of a `strip`; empty between two of them."""
+    for match in re.finditer(r"‹(\d) [^‹›]+›|(\d)(?: \w+)?", text):
+        if match.start() <= column < match.end():
+            number = int(match[1] or match[2])
+            return next(pane.name for pane in PANES if pane.number == number)
+    return ""

@@ -10,6 +10,7 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
+from textual.widgets.input import Selection
 from textual.widgets.option_list import Option
 
 from backprop_tui.debugger.failure import Refused
@@ -80,13 +81,14 @@ class Ask(ModalScreen[None]):
         line = self.query_one(Input)
         line.focus()
         # Not at every focus: an entry of the list is copied to the line to be edited there.
-        line.select_all()
+        # Selected backwards, so that the name in front of a long text is seen.
+        line.selection = Selection(len(line.value), 0)
         if self._choices and not self._editable:
             self.query_one(OptionList).highlighted = 0
 
     @on(Input.Changed)
     def _filter(self, event: Input.Changed) -> None:
-        self.query_one("#ask-error", Label).update("")
+        self._say("")
         # The text that the question came with is an answer, not a search.
         if not self._choices or event.value == self._value:
             return
@@ -126,7 +128,9 @@ class Ask(ModalScreen[None]):
             self.dismiss()
 
     def _say(self, sentence: str) -> None:
-        self.query_one("#ask-error", Label).update(f"✗ {sentence}")
+        """An error, in the place of the hint: it says what can be typed; or the hint again."""
+        self.query_one("#ask-error", Label).update(f"✗ {sentence}" if sentence else "")
+        self.query_one("#ask-hint", Label).update(self._keys() if sentence else self._hint or self._keys())
 
     def action_to_list(self) -> None:
         """From the line to the list."""

@@ -93,7 +93,7 @@ def fits(lesson: Lesson, typed: str) -> bool:
 
 
 def line_of(lesson: Lesson, notebook: Notebook) -> str:
-    """``✓ update  How the weights are updated  10 min``"""
+    """``✓ update  10 min  How the weights are updated``: what may be cut off stands last."""
     progress = notebook.of(lesson.name)
     mark = (
         "✓"
@@ -102,8 +102,4 @@ def line_of(lesson: Lesson, notebook: Notebook) -> str:
         if progress.beat
         else ""
     )
-    return f"{mark:>4} {lesson.name:13} {_cut(lesson.title, 42):42} {lesson.minutes:>3} min"
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+    return f"{mark:>4} {lesson.name:13} {lesson.minutes:>3} min  {lesson.title}"

@@ -43,7 +43,7 @@ def read_time(text: str, view: View) -> tuple[int, int]:
 def _range(view: View) -> str:
     length = f"; an iteration has {view.iteration_length} operations" if view.iteration_length else ""
     here = f"in iteration {view.iteration}" if view.iteration else "before iteration 1 (iteration 0)"
-    return f"for example 2.1. The run is {here}{length}."
+    return f"for example 2.1 or 2. The run is {here}{length}."
 
 
 def read_rate(text: str) -> float:
@@ -109,6 +109,7 @@ class ChangeActions(Screen[None]):
     def _ask(self, title: str, accept: Accept, **options: Any) -> None:
         from backprop_tui.screens.ask import Ask
 
+        self.say("")  # what was said was about something else
         self.app.push_screen(Ask(title, accept, **options))
 
     def _ask_change(self, title: str, accept: Accept, **options: Any) -> None:
@@ -116,6 +117,7 @@ class ChangeActions(Screen[None]):
         self._ask(f"{title}\n{future_lost(self.view)}".strip(), accept, **options)
 
     def _change(self, kind: str, value: Any) -> None:
+        self.say("")
         self.commands.submit(f"{kind} {value}", partial(self.session.change, kind, value))
 
     def action_goto(self) -> None:
@@ -124,7 +126,8 @@ class ChangeActions(Screen[None]):
         async def go(text: str) -> None:
             await self.session.goto(*read_time(text, self.view))
 
-        self._ask("Go to ITERATION.OPERATION", go, hint=f"{_range(self.view)} Enter goes, Esc closes")
+        title = "Go to ITERATION.OPERATION, or to an ITERATION"
+        self._ask(title, go, hint=f"{_range(self.view)} Enter goes, Esc closes")
 
     def action_restart(self) -> None:
         """Start again; asks if changes would be undone by it."""

@@ -22,12 +22,15 @@ from backprop_tui.panes.pieces import TextPane
 from backprop_tui.panes.program import ProgramPane
 from backprop_tui.panes.title import MessageLine, Title
 from backprop_tui.screens.arrangement import (
+    ALONE,
     PANES,
     Arrangement,
     always,
     arrangement,
+    named_at,
     spec,
     strip,
+    third_for,
     too_small,
     visible,
 )
@@ -52,6 +55,9 @@ class Pane(Protocol):
 
 
 AnyPane = TypeVar("AnyPane", bound="TextPane | GuidePane")
+
+BEFORE_TITLE = 1
+"""Cells of a border before its title."""
 
 BINDINGS: list[BindingType] = [
     Binding(",".join(action.keys), action.call, action.label, tooltip=action.help, show=False)
@@ -169,17 +175,24 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
         self._show_message()
 
     def _show_message(self) -> None:
-        tell_next = "operation" not in self.on_screen
-        self.query_one(MessageLine).show(self.view, self._message, tell_next)
+        self.query_one(MessageLine).show(self.view, self._message, not self._next_is_told())
+
+    def _next_is_told(self) -> bool:
+        pane: Any = self.pane("operation") if "operation" in self.on_screen else None
+        return pane is not None and pane.tells_next
+
+    def on_operation_pane_fitted(self) -> None:
+        """What has no room in that pane is told in the message line."""
+        self._show_message()
 
     def _refresh_panes(self) -> None:
         if not self._composed:
             return
         with self.app.batch_update():
             self.query_one(Title).show(self.view)
-            self._show_message()
             for name in self.on_screen:
                 self._show_in(name)
+            self._show_message()
 
     def _show_in(self, name: str) -> None:
         if self._shown.get(name) is not self.view:
@@ -207,11 +220,14 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
         for name in ("tiny", "compact", "normal", "wide"):
             self.set_class(name == self.how, name)
         self.set_class(self._maximised is not None, "maximised")
+        self.set_class(self._maximised == "guide", "guide-alone")
         self.set_class(self.guided, "guided")
 
     def arrange_again(self) -> None:
         """A guide has come or gone."""
         self._maximised = None
+        if self._third in always(self.guided):
+            self._third = "parameters"
         self._arrange()
 
     def _arrange(self) -> None:
@@ -236,8 +252,18 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
         The chosen pane of the compact arrangement names those that it stands for.
         """
         if self.how == "compact" and not self._maximised and name == self._third:
-            return strip(name, title, self.app.size.width - 4, self.guided)
+            shared = self.guided and name not in ALONE
+            return strip(name, title, self.app.size.width // (1 + shared) - 4, self.guided)
         return f"{spec(name).number} {title}"
+
+    def on_click(self, event: events.Click) -> None:
+        """The names in the border of the chosen pane lead to the panes."""
+        pane = self.pane(self._third)
+        in_border = event.screen_y == pane.region.y and pane.region.contains(event.screen_x, event.screen_y)
+        if self.how == "compact" and not self._maximised and in_border:
+            name = named_at(str(pane.border_title), event.screen_x - pane.region.x - BEFORE_TITLE)
+            if name:
+                self.action_pane(name)
 
     def _show_containers(self, shown: Iterable[str]) -> None:
         inside = {
@@ -276,8 +302,7 @@ class MainScreen(KeepingActions, RaceActions, SeekingActions):
 
     def look_at(self, name: str) -> None:
         """Bring a pane onto the screen."""
-        if self.how != "wide" and name not in always(self.guided):
-            self._third = name
+        self._third = third_for(name, self._third, self.how, self.guided)
         self._arrange()
 
     def action_maximise(self) -> None:

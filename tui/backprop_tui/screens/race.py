@@ -51,9 +51,11 @@ class RaceScreen(ModalScreen["Result"]):
         with Vertical(id="race"):
             with Horizontal(id="race-curves"):
                 yield RaceCurves("loss", lambda lane: lane.losses, split_loss, id="race-loss", classes="pane")
-                yield RaceCurves(
-                    "learning rate", lambda lane: lane.rates, split_rates, id="race-rate", classes="pane"
+                rates = RaceCurves(
+                    "learning rate", lambda lane: lane.rates, split_rates, True, id="race-rate"
                 )
+                rates.add_class("pane")
+                yield rates
             yield RaceTable(id="race-table", classes="pane")
             yield Label("", id="race-keys", markup=False)
 

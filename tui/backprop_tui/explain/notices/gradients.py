@@ -100,9 +100,11 @@ class Gradients(Detector):
         if not found:
             return
         name, record = found[0]
-        it, size_held, size_added = ("them", "", "") if len(found) > 1 else ("it", "", "")
+        several = len(found) > 1
+        it, size_held, size_added = "them" if several else "it", "", ""
         if held := size(record.get("before")):
-            size_held, size_added = f" ({name}: {held})", f" ({size(record.get('added'))})"
+            of = f"{name}: " if several else ""  # a lone one has been named
+            size_held, size_added = f" ({of}{held})", f" ({size(record.get('added'))})"
         text = (
             f"{listed([name for name, _ in found])} still held the gradient that the step before had "
             f"used{size_held}, and this backward pass added to {it}{size_added}"

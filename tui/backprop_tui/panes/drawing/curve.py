@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 MOST_BLOCKS = 2048
 """Beyond so many blocks, each takes twice as many points."""
@@ -89,7 +90,7 @@ class Series:
         return None if at < 0 else self.ys[at]
 
     def segments(self, buckets: int, positive: bool = False) -> list[Segment]:
-        """At most two points (least and greatest) per bucket, and both ends, cut at the gaps.
+        """At most two points (least and greatest) per bucket, and the first and the last, cut at the gaps.
 
         `positive` leaves out what is not positive.
         """
@@ -97,21 +98,23 @@ class Series:
         segments: list[Segment] = []
         before: int | None = None
         for start in range(0, len(self.ys), per):
-            shown = [p for p in self._extremes(start, start + per) if not positive or self.ys[p] > 0]
+            chosen = sorted({*self._extremes(start, start + per), *self._ends(start, start + per)})
+            shown = [p for p in chosen if not positive or self.ys[p] > 0]
             if before is None or not shown or self._broken(before, shown[0]):
                 segments.append([])
             segments[-1] += [(self.xs[p], self.ys[p]) for p in shown]
             before = shown[-1] if shown else None
         return [segment for segment in segments if segment]
 
-    def _extremes(self, start: int, end: int) -> list[int]:
-        """Positions of the least and the greatest finite value of whole blocks, in order.
+    def _ends(self, start: int, end: int) -> list[int]:
+        """Positions of the first and the last point of the curve, where they lie here and are finite."""
+        ends = {0, len(self.ys) - 1}
+        return [position for position in ends if start <= position < end and math.isfinite(self.ys[position])]
 
-        The very first and the very last point are among them: the axis is to say how far the run has come.
-        """
+    def _extremes(self, start: int, end: int) -> list[int]:
+        """Positions of the least and the greatest finite value of whole blocks, in order."""
         first, last = start // self.block, math.ceil(end / self.block)
-        ends = {p for p in (0, len(self.ys) - 1) if start <= p < end and math.isfinite(self.ys[p])}
-        return sorted(({self._less(self.lows[first:last]), self._more(self.highs[first:last])} - {-1}) | ends)
+        return sorted({self._less(self.lows[first:last]), self._more(self.highs[first:last])} - {-1})
 
     def _broken(self, one: int, other: int) -> bool:
         """Whether a value that is not finite lies between two positions."""
@@ -121,3 +124,11 @@ class Series:
 
 def _pairs(positions: list[int]) -> list[list[int]]:
     return [positions[at : at + 2] for at in range(0, len(positions), 2)]
+
+
+def stairs(segment: Segment) -> Segment:
+    """A value that holds until another is set: it does not glide from one to the next."""
+    line = segment[:1]
+    for (_, before), (x, y) in pairwise(segment):
+        line += [(x, y)] if y == before else [(x, before), (x, y)]
+    return line

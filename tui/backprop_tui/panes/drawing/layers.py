@@ -161,11 +161,24 @@ def _template(view: View, seen: Observed, rows: dict[str | None, ParameterRow]) 
 def _take_input(chain: Chain, seen: Observed) -> None:
     """The forward pass has begun, or is next: its input is known before any layer has run."""
     for record in seen.forward:
-        data = next(iter(record.get("inputs") or []), None)
-        fits = data is not None and (data.get("shape") or [1])[-1] == chain.sizes[0]
-        if data is not None and fits and record["kind"] in ("forward", "module", "op"):
+        data = _given(record, chain.layers[0].weight)
+        if data is not None and (data.get("shape") or [1])[-1] == chain.sizes[0]:
             chain.start = Quantity(data.get("name") or "input", data)
             return
+
+
+def _given(record: Record, weight: str | None) -> TensorInfo | None:
+    """What a module is called with, or what an operation combines with the weights of the first layer.
+
+    What any other operation reads (to fill the weights, to print the loss) is no input of the network.
+    """
+    inputs = record.get("inputs") or []
+    if record["kind"] in ("forward", "module"):
+        return inputs[0] if inputs else None
+    names = [info.get("name") for info in inputs]
+    if record["kind"] != "op" or record["name"] not in LINEAR or weight is None or weight not in names:
+        return None
+    return _data_input(record, inputs, names.index(weight))
 
 
 def _extend(chain: Chain, template: Chain) -> None:

@@ -29,12 +29,13 @@ def marked_lines(view: View, file: str) -> frozenset[int]:
     return frozenset(notice.line for notice in view.notices if notice.file == file and notice.line)
 
 
-def told(notices: Sequence[Notice], width: int) -> list[Pieces]:
-    """The notices about an operation in full: what, why, where to look."""
+def told(notices: Sequence[Notice], width: int, in_full: bool = True) -> list[Pieces]:
+    """The notices about an operation: what; ``in_full``: also why, and where to look."""
     lines: list[Pieces] = []
     for notice in notices:
         lines += wrapped(f"{MARK} {notice.text}", width, "warn")
-        lines += wrapped(f"{notice.why} {notice.look}".strip(), width, "dim")
+        if in_full:
+            lines += wrapped(f"{notice.why} {notice.look}".strip(), width, "dim")
     return lines
 
 

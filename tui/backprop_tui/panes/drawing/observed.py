@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from backprop_tui.debugger.view import View
+from backprop_tui.panes.drawing.sentences import TAKEN_OUT
 from backprop_tui.protocol import Record, TensorInfo, Time
 
 FORWARD_KINDS = frozenset({"forward", "loss", "module", "op"})
@@ -72,14 +73,19 @@ class Observed:
 
 
 def observe(view: View) -> Observed:
-    """Sort the records of a view: those of its iteration, or of the one before if that has no forward yet."""
+    """Sort the records of a view: those of its iteration, or of the one before if it has not gone forward."""
     stop = view.stop
     iteration = stop.iteration if stop else view.iteration
     seen = _sorted(view, iteration, [*stop.open, *([stop.next] if stop.next else [])] if stop else [])
-    before = observe_iteration(view, iteration - 1) if not seen.forward else None
+    before = None if _gone_forward(seen) else observe_iteration(view, iteration - 1)
     if before is not None and before.forward:
         seen = replace(before, stale=True)
     return replace(seen, next=stop.next, last=stop.last) if stop else seen
+
+
+def _gone_forward(seen: Observed) -> bool:
+    """Whether more has run, or is next, than reading numbers out of tensors, as to print them."""
+    return any(record["kind"] != "op" or record["name"] not in TAKEN_OUT for record in seen.forward)
 
 
 def observe_iteration(view: View, iteration: int) -> Observed:

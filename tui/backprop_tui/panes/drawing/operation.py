@@ -213,11 +213,14 @@ class Detail:
     matrix_rows: int = MATRIX_ROWS
     values: bool = True
     """What it read and made; left out only where an explanation says it."""
+    notices_in_full: bool = True
+    """Notices come first, and with their reasons; otherwise the explanation does, and `!` has the rest."""
 
 
 FULL, FLAT, TERSE = Detail(), Detail(matrix_rows=1), Detail(about=False, matrix_rows=1)
 REASONS = Detail(about=False, values=False)
 """The heading, and why."""
+BRIEFEST = replace(REASONS, notices_in_full=False)
 
 
 def section(told: Told, view: View, width: int, detail: Detail = FULL) -> list[Pieces]:
@@ -227,7 +230,7 @@ def section(told: Told, view: View, width: int, detail: Detail = FULL) -> list[P
     first = ("failed", "bad") if raised else (word, "mark")
     heading: Pieces = (first, (" ", ""), (label(record), "title"))
     way, origin = _context(record, above), made_by(record, view.records)
-    context = f"  {way} through {origin}" if origin else f"  {way}"
+    context = f"  {way} through {origin}" if origin else f"  {way}" if way else ""
     if origin and width_of(heading) + len(context) > width:
         context = f"  ← {origin}"
     heading = (*heading, (context, "dim"))
@@ -238,7 +241,9 @@ def section(told: Told, view: View, width: int, detail: Detail = FULL) -> list[P
     reasons = why(view.explanations, width, notes=not noted) if word == "done" else []
     said = not detail.values and (reasons or word == "next")
     values = [] if said else _body(entries(record), width, detail.matrix_rows)
-    wrong = notices.told(notices.at(view, record), width) if word == "done" else []
+    wrong = notices.told(notices.at(view, record), width, detail.notices_in_full) if word == "done" else []
+    if not detail.notices_in_full:
+        return [cut(heading, width), *raised, *reasons, *wrong]
     return [cut(heading, width), *raised, *wrong, *about, *reasons, *values]
 
 
@@ -252,6 +257,8 @@ def _context(record: Record, above: tuple[Record, ...]) -> str:
     phase, way = phase_word(record, above), direction(record, above)
     if way and record.get("module") and record["kind"] != "module":
         return f"{way} in {record['module']}"
+    if way and way.split()[-1] == record["kind"]:
+        return ""  # the heading begins with that word
     if way or record.get("level") == "phase":
         return way
     return f"· {phase}" if phase else ""
@@ -271,17 +278,22 @@ def _limited(lines: list[Pieces], rows: int) -> list[Pieces]:
 
 def draw(view: View, width: int, height: int) -> list[Pieces]:
     """The whole pane. `height` decides how much of each operation is told; the rest is counted."""
+    return draw_and_tell(view, width, height)[0]
+
+
+def draw_and_tell(view: View, width: int, height: int) -> tuple[list[Pieces], bool]:
+    """The whole pane, and whether it had room for the sentence on the next operation, where there is one."""
     stop = view.stop
     if stop is None:
-        return wrapped("The script has not begun.", width, "dim")
+        return wrapped("The script has not begun.", width, "dim"), True
     if stop.error:
-        return _crash(view, stop, width, height)
+        return _crash(view, stop, width, height), True
     # After a run at full speed the last operation known is an old one.
     last = stop.last if view.records else None
     shown = [("done", last, _above_last(stop)), ("next", stop.next, stop.open)]
     present = [(word, record, above) for word, record, above in shown if record is not None]
     if not present:
-        return wrapped(_nothing(view), width, "dim")
+        return wrapped(_nothing(view), width, "dim"), True
     # What both do is said once.
     same = len({sentence(record) for _, record, _ in present}) < len(present)
     for first, other, gap in WAYS + (EXPLAINED if view.explanations or view.notices else ()):
@@ -289,9 +301,10 @@ def draw(view: View, width: int, height: int) -> list[Pieces]:
         sections = [section(told, view, width, how) for told, how in zip(present, details, strict=True)]
         lines = _joined(sections, gap)
         if len(lines) <= height:
-            return lines
+            return lines, stop.next is None or details[-1].about
     shares = _shares(sections, height)
-    return _joined([_limited(part, rows) for part, rows in zip(sections, shares, strict=True)], gap=False)
+    cut_down = [_limited(part, rows) for part, rows in zip(sections, shares, strict=True)]
+    return _joined(cut_down, gap=False), stop.next is None
 
 
 WAYS = (
@@ -303,7 +316,7 @@ WAYS = (
 )
 """How to tell of the operation done and of the next one, and whether a line is left free between them:
 from much room to little."""
-EXPLAINED = ((REASONS, TERSE, False), (REASONS, REASONS, False))
+EXPLAINED = ((REASONS, TERSE, False), (REASONS, REASONS, False), (BRIEFEST, REASONS, False))
 """What is explained comes before what is next."""
 
 

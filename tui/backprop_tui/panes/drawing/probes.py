@@ -59,8 +59,12 @@ def downhill_lines(found: Downhill) -> list[str]:
 def _word(predicted: float, measured: float) -> str:
     if measured > 0:
         return "uphill!" if predicted <= 0 else "uphill"
-    off = abs(measured - predicted) / abs(predicted) if predicted else 0.0
+    off = _off(predicted, measured)
     return "as predicted" if off <= GOOD else f"{off:.0%} off"
+
+
+def _off(predicted: float, measured: float) -> float:
+    return abs(measured - predicted) / abs(predicted) if predicted else 0.0
 
 
 def _conclusion(found: Downhill) -> str:
@@ -71,6 +75,12 @@ def _conclusion(found: Downhill) -> str:
         return "The step is too long: the slope is right only near w, and beyond the loss rises."
     if up:
         return f"The slope is right only near w: {min(up):g} times the learning rate would go uphill."
+    times, predicted, measured = min(found.rows)
+    if _off(predicted, measured) > 2 * GOOD:
+        return (
+            f"The prediction is wrong even for {times:g}×Δw: .grad is probably not the gradient of this loss"
+            " (v compares the two for one number), or the loss bends within that step."
+        )
     return "The shorter the step, the better the prediction: the slope is the limit of both."
 
 

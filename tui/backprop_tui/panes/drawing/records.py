@@ -92,10 +92,16 @@ def rates(values: list[Any]) -> str:
     return ", ".join(number(value) for value in values)
 
 
-def _short_rates(values: list[Any]) -> str:
-    """Rounded to four digits; of many groups the first, and how many more."""
-    shown = [significant(value, "float64", 4) for value in values[:2]]
-    return ", ".join(shown) + (f" +{len(values) - 2}" if len(values) > 2 else "")
+def _rates_change(before: list[Any], after: list[Any], limit: int) -> str:
+    """``lr 0.001 → 0.0001``, rounded unless that would hide the change; where not all groups have room, the
+    first two and how many more."""
+    texts = [[significant(rate, "float64", 4) for rate in some] for some in (before, after)]
+    if texts[0] == texts[1] and before != after:
+        texts = [[number(rate) for rate in some] for some in (before, after)]
+    whole = " → ".join(map(", ".join, texts))
+    if len(whole) + len("lr ") > limit and max(map(len, texts)) > 2:
+        whole = " → ".join(", ".join(some[:2]) + f" +{len(some) - 2}" for some in texts)
+    return f"lr {whole}"
 
 
 def numbers(info: TensorInfo, limit: int) -> str:
@@ -146,9 +152,7 @@ def result(record: Record, limit: int) -> str:
     if kind == "node":
         return _gradients(record, limit)
     if kind == "schedule":
-        before, after = record.get("lr_before", []), record.get("lr_after", [])
-        whole = f"lr {rates(before)} → {rates(after)}"
-        return whole if len(whole) <= limit else f"lr {_short_rates(before)} → {_short_rates(after)}"
+        return _rates_change(record.get("lr_before") or [], record.get("lr_after") or [], limit)
     if kind == "loss" and record.get("value") is not None:
         return significant(record["value"], _dtype(record), 4)
     outputs = known(record.get("outputs"))

@@ -28,6 +28,8 @@ SMALL = 9
 MOST_ELEMENT_ROWS = 400
 
 NAME_LEAST = 13
+NARROW = 50
+"""Cells; less than that is little room."""
 _IMAGINARY = (2, 4)
 """Further cells of a number where some are complex, in a narrow and in a wide table."""
 GLYPH = {"read": ">", "wrote": "*", "used": "=", "": " "}
@@ -215,11 +217,11 @@ class Columns:
 
 
 def columns_for(table: Table, width: int) -> Columns:
-    """Name, value and gradient always; what changed from 50 cells on; rate and state as there is room."""
+    """Name, value and gradient always; what changed from NARROW cells on; rate, state as there is room."""
     longest = max((len(row_name(table, row)) for row in table.rows), default=NAME_LEAST)
-    number = 8 if width < 50 else 9 if width < 70 else 10
+    number = 8 if width < NARROW else 9 if width < 70 else 10
     changed = 2 * number - 1
-    number += _IMAGINARY[width >= 50] if table.complex else 0
+    number += _IMAGINARY[width >= NARROW] if table.complex else 0
     room = width - 2 - 2 * number
     change = changed if room >= NAME_LEAST + changed else 0
     room -= change
@@ -248,12 +250,15 @@ def row_line(table: Table, row: TableRow, columns: Columns, width: int) -> Line:
     name = str(parameter.get("name"))
     forgotten = is_forgotten(table, parameter)
     number = columns.number
+    # With little room, digits of a value take the blank in front of the gradient's mark too.
+    tight = width < NARROW and row.element is not None and not table.complex
+    digits = number - 1 + tight
     label = pad(_label(table, row, columns.name - 1), columns.name)
     glow = pointed_attribute(table, row)
     line: Line = [
         ("! " if forgotten else "» " if glow else "  ", "warn"),
         (label, "name" if row.element is None else ""),
-        *_cell(table, name, pad(_part(parameter["value"], row, number - 1), number - 1), "", glow == "value"),
+        *_cell(table, name, pad(_part(parameter["value"], row, digits), number - 1), "", glow == "value"),
         *_cell(
             table,
             f"{name}.grad",
