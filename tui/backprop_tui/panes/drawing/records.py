@@ -26,6 +26,8 @@ _OF_ONE = frozenset({"accumulate", "clear", "update"})
 """They change one tensor, whose name is part of their label."""
 LEAST_NAME = 8
 """Characters of it that say which tensor it is."""
+_LONG_RATE = 8
+"""Characters: a learning rate of more is rounded beside a line."""
 
 PHASES = {
     "zero_grad": "zero_grad",
@@ -92,10 +94,15 @@ def rates(values: list[Any]) -> str:
     return ", ".join(number(value) for value in values)
 
 
+def _short_rate(rate: Any) -> str:
+    whole = number(rate)
+    return whole if len(whole) <= _LONG_RATE else significant(rate, "float64", 4)
+
+
 def _rates_change(before: list[Any], after: list[Any], limit: int) -> str:
-    """``lr 0.001 → 0.0001``, rounded unless that would hide the change; where not all groups have room, the
-    first two and how many more."""
-    texts = [[significant(rate, "float64", 4) for rate in some] for some in (before, after)]
+    """``lr 0.001 → 0.0001``, long numbers rounded unless that would hide the change; where not all groups
+    have room, the first two and how many more."""
+    texts = [[_short_rate(rate) for rate in some] for some in (before, after)]
     if texts[0] == texts[1] and before != after:
         texts = [[number(rate) for rate in some] for some in (before, after)]
     whole = " → ".join(map(", ".join, texts))
