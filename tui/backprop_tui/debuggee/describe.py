@@ -112,3 +112,9 @@ def tensors_in(value: Any, depth: int = 3) -> list[torch.Tensor]:
     if depth and isinstance(value, dict):
         return [tensor for item in value.values() for tensor in tensors_in(item, depth - 1)]
     return []
+
+
+def in_words(error: BaseException) -> str:
+    """``ValueError: too many``, or the class alone of an exception that says nothing."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

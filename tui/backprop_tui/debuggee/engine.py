@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +16,8 @@ import torch
 from backprop_tui.debuggee import private
 from backprop_tui.debuggee.clock import Clock, Trend
 from backprop_tui.debuggee.conditions import Conditions
-from backprop_tui.debuggee.describe import ALL, BESIDE, scalar_of, tensors_in
-from backprop_tui.debuggee.frames import user_frame, written_by_user
+from backprop_tui.debuggee.describe import ALL, BESIDE, in_words, scalar_of, tensors_in
+from backprop_tui.debuggee.frames import in_constructor, user_frame, written_by_user
 from backprop_tui.debuggee.gate import Gate
 from backprop_tui.debuggee.names import Names
 from backprop_tui.debuggee.op import Op
@@ -245,7 +246,7 @@ class Engine:
                 self._testify(op, results)
             else:
                 record = op.record or recorder.begun(op)
-                record["error"] = f"{type(error).__name__}: {error}"
+                record["error"] = in_words(error)
                 self.witness.raised(op, error)
             if self.sink is not None:
                 self.sink(record, op.evidence)
@@ -294,12 +295,13 @@ class Engine:
         value = _loss_value(roots)
         site = self._site()
         ends = not self.has_optimizer()
-        self.clock.pass_landmark(value, ends)
-        rises = self.trend.add(site, value)
-        if value == value or roots:
+        number = math.nan if value is None else value
+        self.clock.pass_landmark(number, ends)
+        rises = self.trend.add(site, number)
+        if value is not None:
             self.curves.losses.append([self.clock.landmark, self.clock.iteration, site, scalar_of(value)])
         if self.conditions.armed:
-            self.conditions.backward_done(roots, value, rises)
+            self.conditions.backward_done(roots, number, rises)
         self._landmark_passed(ends)
 
     def _site(self) -> str:
@@ -360,17 +362,18 @@ _NO_TRAINING = frozenset(
 def _trains(level: str, name: str, inputs: Any) -> bool:
     """Whether an operation belongs to the training loop rather than to what prepares it."""
     if level is PHASE:
-        return True
+        return not in_constructor()
     if changes_in_place(name) or name in _NO_TRAINING or not torch.is_grad_enabled():
         return False
-    return any(tensor.requires_grad for tensor in tensors_in(inputs))
+    return any(tensor.requires_grad for tensor in tensors_in(inputs)) and not in_constructor()
 
 
-def _loss_value(roots: Any) -> float:
+def _loss_value(roots: Any) -> float | None:
+    """The first root that is a single number; None if a pass began from none."""
     for root in roots:
         if isinstance(root, torch.Tensor) and root.numel() == 1:
             try:
                 return float(root.item())
             except (RuntimeError, TypeError):
-                return float("nan")
-    return float("nan")
+                return math.nan
+    return None

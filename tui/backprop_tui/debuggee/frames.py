@@ -73,6 +73,20 @@ def user_frames() -> Iterator[FrameType]:
         frame = _first_of_user(frame.f_back)
 
 
+_CONSTRUCTORS = frozenset({"__init__", "register_parametrization"})
+
+
+def in_constructor() -> bool:
+    """Whether something of a library's is being made: an optimizer or a parametrization that looks at
+    parameters as it is made."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not _of_user[frame.f_code.co_filename]:
+        if frame.f_code.co_name in _CONSTRUCTORS:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def called_from(names: frozenset[str], limit: int = 6) -> bool:
     """Whether one of the nearest callers is a function of one of these names."""
     frame: FrameType | None = sys._getframe(2)

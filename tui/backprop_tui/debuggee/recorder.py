@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from backprop_tui.debuggee import facts
-from backprop_tui.debuggee.describe import SMALL, describe, scalar_of, tensors_in
+from backprop_tui.debuggee.describe import SMALL, describe, in_words, scalar_of, tensors_in
 from backprop_tui.debuggee.names import Names
 from backprop_tui.debuggee.op import Op
+from backprop_tui.debuggee.optable import changes_in_place
 from backprop_tui.protocol import Record, TensorInfo
 
 _KEPT_RECORDS = 20_000
@@ -211,9 +212,12 @@ class Recorder:
 
     # which operation made a tensor, which operation made a node
     def made(self, results: Any, op: Op) -> None:
-        """Remember that ``op`` made these tensors."""
+        """Remember that ``op`` made these tensors. A leaf that it only hands back (``w.flatten(1)`` of a
+        matrix) it has not."""
         for tensor in tensors_in(results):
-            self._made[id(tensor)] = (weakref.ref(tensor), op.time)
+            handed_back = tensor.requires_grad and tensor.is_leaf and _is_given(tensor, op)
+            if not handed_back or changes_in_place(op.name):
+                self._made[id(tensor)] = (weakref.ref(tensor), op.time)
 
     def made_nodes(self, op: Op, after: int) -> None:
         """Remember that the autograd nodes from op.sequence up to ``after`` are of ``op``."""
@@ -232,8 +236,12 @@ class Recorder:
         return self._origin_ops[place][1]
 
 
+def _is_given(tensor: torch.Tensor, op: Op) -> bool:
+    return op.kind == "op" and any(given is tensor for given in tensors_in(op.inputs))
+
+
 def _sentence(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    return in_words(error).splitlines()[0]
 
 
 def _scalar_result(value: Any) -> Any:
