@@ -118,6 +118,23 @@ def test_nothing_outside_names_the_debuggee() -> None:
     assert not [file for file in outside if any("backprop_tui.debuggee" in name for name in imports(file))]
 
 
+def makes_trees(file: Path) -> bool:
+    """Whether a file calls `ast.parse`, or compiles."""
+    calls = (
+        node.func
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+    )
+    return any(ast.unparse(call) in ("ast.parse", "compile") for call in calls)
+
+
+def test_syntax_trees_are_made_in_one_place() -> None:
+    """Two threads of the app that make one at a time would disturb each other."""
+    app = [file for file in PACKAGE.rglob("*.py") if "debuggee" not in file.relative_to(PACKAGE).parts]
+
+    assert [file.name for file in app if makes_trees(file)] == ["syntax.py"]
+
+
 def test_the_source_root_is_not_a_package() -> None:
     """With `tui/__init__.py`, `import tui.backprop_tui` would make a second copy of every class."""
     assert not (REPOSITORY / "tui" / "__init__.py").exists()

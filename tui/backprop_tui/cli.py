@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import os
 import shutil
 import signal
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from backprop_tui import __version__
+from backprop_tui.syntax import tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,7 +199,7 @@ def _check_script(path: str, check_syntax: bool) -> None:
 
 def _check_python(path: str, source: bytes) -> None:
     try:
-        ast.parse(source, path)
+        tree_of(source, path)
     except SyntaxError as error:
         if b"\0" in source or "codec" in str(error.msg) or "encoding" in str(error.msg):
             raise UsageError(f"{path} is not a Python file") from None

@@ -12,6 +12,7 @@ from typing import Any
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.view import Choice
 from backprop_tui.protocol import plain
+from backprop_tui.syntax import expression_of
 
 FORMS = (
     "0.5 or =1/3 sets the element · fill 0, *0.5, [[1, 2], [3, 4]] the whole tensor · NAME = 0.1 another one"
@@ -107,7 +108,7 @@ def _whole_number(value: Any) -> Any:
 def _numbers(text: str) -> Any:
     """A number, or nested lists of numbers, of an expression. Raises Refused."""
     try:
-        return _value(ast.parse(text.strip(), mode="eval").body)
+        return _value(expression_of(text.strip()))
     except (SyntaxError, ValueError, KeyError, TypeError, RecursionError):
         raise Refused(f"“{text.strip()}” is no number; {FORMS}") from None
     except ArithmeticError as error:

@@ -8,6 +8,7 @@ import tokenize
 from collections.abc import Iterable, Iterator
 
 from backprop_tui.debugger.failure import Refused
+from backprop_tui.syntax import tree_of
 
 
 def find(file: str, line: int, near: Iterable[str]) -> str:
@@ -61,7 +62,7 @@ def has_code(text: str, line: int) -> bool:
 def lines_of_code(text: str) -> frozenset[int]:
     """The lines at which code begins, from 1: not those that are blank, a comment, part of a string or a
     closing bracket. Raises SyntaxError."""
-    nodes = list(ast.walk(ast.parse(text)))
+    nodes = list(ast.walk(tree_of(text)))
     strings = {id(node.value) for node in nodes if isinstance(node, ast.Expr) and _is_text(node.value)}
     code = (node for node in nodes if isinstance(node, (ast.expr, ast.stmt)) and id(node) not in strings)
     return frozenset(

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from backprop_tui.protocol import plain
+from backprop_tui.syntax import expression_of
 
 LOSSES = (
     "l1",
@@ -107,7 +108,7 @@ def _optimizer(text: str) -> str:
     """``Adam``, or ``Adam(lr=0.1, betas=(0.9, 0.99))`` with plain values."""
     wrong = ValueError(f"An optimizer is written like Adam(lr=0.1), not {text!r}.")
     try:
-        node = ast.parse(text, mode="eval").body
+        node = expression_of(text)
         if isinstance(node, ast.Call):
             if node.args or any(keyword.arg is None for keyword in node.keywords):
                 raise ValueError(f"Name every hyperparameter, as in Adam(lr=0.1), not {text!r}.")
@@ -137,7 +138,7 @@ def _literal(name: str, node: ast.expr) -> Any:
 def _hyperparameter(text: str) -> dict[str, Any]:
     name, sign, value = (part.strip() for part in text.partition("="))
     try:
-        node = ast.parse(value, mode="eval").body
+        node = expression_of(value)
     except SyntaxError:
         node = None
     if not name.isidentifier() or not sign or node is None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from backprop_tui.explain.numbers import display, shortest, significant
+from backprop_tui.syntax import code_of, expression_of
 
 NOTATION = {
     "beta1": "β₁", "beta2": "β₂", "eps": "ε", "eps1": "ε₁", "eps2": "ε₂", "rho": "ρ", "alpha": "α",
@@ -62,12 +63,12 @@ FUNCTIONS: dict[str, Any] = {
 @lru_cache(maxsize=4096)
 def tree_of(formula: str) -> ast.expr:
     """A formula's syntax tree."""
-    return ast.parse(formula, mode="eval").body
+    return expression_of(formula)
 
 
 @lru_cache(maxsize=4096)
 def _code_of(tree: ast.expr) -> CodeType:
-    return compile(ast.Expression(tree), "formula", "eval")
+    return code_of(tree, "formula")
 
 
 def value_of(formula: str | ast.expr, values: Mapping[str, Any]) -> Any:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from backprop_tui.syntax import expression_of
+
 MOST_CHARACTERS = 500
 _LARGEST_POWER = 1000
 
@@ -118,7 +120,7 @@ def parse(text: str) -> ast.expr:
     if len(text) > MOST_CHARACTERS:
         raise WrongExpression(f"an expression has at most {MOST_CHARACTERS} characters")
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        return expression_of(text.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise WrongExpression(f"“{text}” is not an expression") from None
 

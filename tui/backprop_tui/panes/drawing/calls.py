@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import re
 
+from backprop_tui.syntax import tree_of
+
 Called = dict[int, tuple[range, ...]]
 """By line: where the functions stand that it calls by their name."""
 
@@ -28,7 +30,7 @@ def called_bodies(text: str) -> Called:
 
 def _bodies(text: str) -> dict[str, list[range]]:
     try:
-        tree = ast.parse(text)
+        tree = tree_of(text)
     except (SyntaxError, ValueError):
         return {}
     found: dict[str, list[range]] = {}
