@@ -211,6 +211,24 @@ def test_the_options_that_change_the_script(loop: str) -> None:
 
 
 @pytest.mark.exhaustive
+@pytest.mark.parametrize("value", [None, "glibc.malloc.check=0"])
+@pytest.mark.usefixtures("cold")
+def test_a_script_and_what_it_starts_find_no_variable_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    if value is not None:
+        monkeypatch.setenv("GLIBC_TUNABLES", value)
+    path = tmp_path / "environment.py"
+    path.write_text(
+        "import os, subprocess, torch\n"
+        "print(os.environ.get('GLIBC_TUNABLES'), flush=True)\n"
+        "subprocess.run('echo $GLIBC_TUNABLES', shell=True)\n"
+    )
+    _, printed = trace(str(path))
+
+    assert printed.splitlines() == [str(value), value or ""]
+
+
 def test_a_pass_from_a_leaf_accumulates(tmp_path: Path) -> None:
     path = tmp_path / "leaf.py"
     path.write_text(

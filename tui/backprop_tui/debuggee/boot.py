@@ -227,9 +227,19 @@ def _set_threads(threads: int, note: Any) -> None:
         setattr(torch, name, ignored)
 
 
+def _set_environment(variables: dict[str, str | None]) -> None:
+    """Variables that only the start of this process needed: the script finds them as the user has them."""
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
 def main() -> None:
     """Entry point of the process; its setting is the last argument, as JSON."""
     setting = json.loads(sys.argv.pop())
+    _set_environment(setting["environment"])
     debuggee = Debuggee(setting)
     debuggee.prepare()
     debuggee.serve()
