@@ -11,6 +11,7 @@ from backprop_tui.debugger.breakpoints import (
     FULL_SPEED,
     OBSERVED,
     RECORDED,
+    RESULTS,
     Breakpoint,
     Breakpoints,
     parse,
@@ -78,7 +79,7 @@ def test_the_cost_of_what_looks_alike_differs() -> None:
     costs = {text: parse(text, "a.py").cost for text in typed}
 
     assert costs == {
-        "non-finite loss": FULL_SPEED, "non-finite forward": OBSERVED, "grad None": FULL_SPEED,
+        "non-finite loss": FULL_SPEED, "non-finite forward": RESULTS, "grad None": FULL_SPEED,
         "frozen changed": COPIES, "line 3": OBSERVED, "notice dtype": RECORDED,
     }  # fmt: skip
 
