@@ -2,7 +2,8 @@
 
 All of them (`Tensor.backward`, `autograd.backward`, `autograd.grad`, a checkpoint's recomputation,
 `torch.func.grad`) enter autograd's engine through one Python function. Every node that can be
-reached from the roots gets a hook before it (its incoming gradients) and one after it (its outgoing).
+reached from the roots gets a hook before it (its incoming gradients) and one after it (its outgoing);
+where nobody looks at them, they are only counted.
 """
 
 from __future__ import annotations
@@ -111,9 +112,8 @@ class Backward:
         args = self._changed(t_outputs, args, kwargs)  # which a stop before it may have decided
         if self._depth == 1 and engine.conditions.armed:
             engine.conditions.backward_begins(t_outputs)
-        counted = (
-            None if self._surprised or not engine.overlooks("backward") else self._count(t_outputs, args)
-        )
+        overlooked = not self._surprised and engine.overlooks("backward")
+        counted = self._count(t_outputs, args) if overlooked else None
         run = self._hooked if counted is None else partial(self._counted, *counted)
         try:
             result = run(op, original, t_outputs, args, kwargs)
