@@ -129,15 +129,6 @@ def test_the_length_of_an_iteration_is_its_last_number() -> None:
     assert trail.length_of(2) is None
 
 
-def test_iterations_of_different_lengths_foretell_none() -> None:
-    trail = Trail()
-    for iteration, length in enumerate((4, 6, 6, 3), 1):
-        numbers = range(1, length + 1)
-        trail.add(record((iteration, number), iteration=iteration, number=number) for number in numbers)
-
-    assert [trail.usual_length(iteration) for iteration in (1, 2, 3, 4, 5)] == [None, 4, None, 6, None]
-
-
 # checkpoints
 times = st.tuples(st.integers(0, 50), st.integers(0, 5))
 

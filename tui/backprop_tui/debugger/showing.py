@@ -119,6 +119,7 @@ class Showing:
         self._cancel_timer()
         run = self.run_of_script
         details = details_of(run.details) if run.details is not None and stop.reason != "died" else {}
+        length = run.trail.length_of(stop.iteration - 1) if stop.iteration > 1 else None
         furthest = run.history.furthest
         if stop.reason == "finished" and stop.time == START:
             self._publish(message=NO_OPERATION)
@@ -127,7 +128,7 @@ class Showing:
             stop=stop,
             module_file=self._module_file(stop),
             iteration=stop.iteration,
-            iteration_length=run.trail.usual_length(stop.iteration),
+            iteration_length=length,
             future=furthest[1] if furthest[0] > stop.time and not stop.over else None,
             records=run.trail.recent(stop.iteration),
             losses=tuple(run.history.losses),

@@ -127,12 +127,6 @@ class Trail:
             self._lengths[iteration] = max(record["number"] for _, record in records.values())
         return self._lengths.get(iteration)
 
-    def usual_length(self, iteration: int) -> int | None:
-        """How many operations an iteration will have, if the two before it have as many as each other."""
-        one = self.length_of(iteration - 1) if iteration > 1 else None
-        other = self.length_of(iteration - 2) if iteration > 2 else None
-        return one if other in (None, one) else None
-
     def before(self, cursor: Time, depth: int | None, kernels: bool) -> Record | None:
         """The last operation that began before the cursor and is not deeper than ``depth``."""
 

@@ -189,7 +189,7 @@ class View:
     iteration: int = 0
     """While running: the iteration last heard of; else that of the stop."""
     iteration_length: int | None = None
-    """Operations that an iteration has, if those before this one agree."""
+    """Operations in the last complete iteration that was observed."""
     future: int | None = None
     """The last iteration that is known, if more is known than where the run stands: a change forgets it."""
     message: str = ""
