@@ -40,6 +40,24 @@ def test_what_was_changed_stays_when_there_is_little_room():
     assert "zero_grad on" not in text and "…" not in text
 
 
+@pytest.mark.parametrize(
+    ("iteration", "kinds", "chip"),
+    [
+        (1, ("backward", "step"), "zero_grad on"),
+        (2, ("backward", "step"), "no zero_grad"),
+        (2, ("zero_grad", "backward", "step"), "zero_grad on"),
+        (2, ("backward", "step", "clear"), "zero_grad on"),
+        (2, (), "zero_grad on"),
+    ],
+)
+def test_a_zero_grad_that_is_never_called_is_not_on(iteration, kinds, chip):
+    view = view_at(14)
+    records = tuple({**view.records[0], "kind": kind} for kind in kinds)
+    shown = replace(view, stop=replace(view.stop, iteration=iteration), records=records)
+
+    assert plain(title(shown, 120, 1)[0]).endswith(f"{chip} · L1Loss · SGD · lr 0.05 ")
+
+
 def test_a_learning_rate_is_short_in_the_title():
     toggles = replace(view_at(14).toggles, lr=0.1 + 0.2)
 

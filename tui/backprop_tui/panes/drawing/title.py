@@ -21,6 +21,9 @@ STATES = {
     "died": "died",
 }
 
+CLEARS = frozenset({"zero_grad", "clear"})
+"""Kinds of operations that clear gradients."""
+
 STATE_STYLES = {"running": "good", "crashed": "bad", "died": "bad"}
 
 
@@ -68,7 +71,7 @@ def _joined(found: list[tuple[str, bool]]) -> Pieces:
 
 def _toggles(view: View, changed: dict[str, Change]) -> list[tuple[str, bool]]:
     toggles = view.toggles
-    shown = [("zero_grad", f"zero_grad {toggles.zero_grad}")] if view.stop is not None else []
+    shown = [("zero_grad", _zero_grad(view))] if view.stop is not None else []
     if toggles.loss:
         shown.append(("loss", toggles.loss))
     if toggles.optimizer:
@@ -81,6 +84,16 @@ def _toggles(view: View, changed: dict[str, Change]) -> list[tuple[str, bool]]:
     if toggles.backward_gradient:
         shown.append(("backward_gradient", "backward(gradient=loss)"))
     return [(changed[kind].chip if kind in changed else text, kind in changed) for kind, text in shown]
+
+
+def _zero_grad(view: View) -> str:
+    """ "on" would tell somebody who has forgotten it that gradients are cleared."""
+    assert view.stop is not None
+    mode = view.toggles.zero_grad
+    whole_iteration = view.stop.iteration > 1 and bool(view.records)
+    if mode == "on" and whole_iteration and not any(record["kind"] in CLEARS for record in view.records):
+        return "no zero_grad"
+    return f"zero_grad {mode}"
 
 
 def title(view: View, width: int, rows: int) -> list[Pieces]:
