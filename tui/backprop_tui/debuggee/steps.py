@@ -165,10 +165,10 @@ class Steps:
         def zero_grad(target: Any, *args: Any, **kwargs: Any) -> Any:
             if not engine.ours():
                 return original(target, *args, **kwargs)
-            clear = changes.zero_grad.wrap(original)
             if not engine.observing:
-                return clear(target, *args, **kwargs)
+                return changes.zero_grad.wrap(original)(target, *args, **kwargs)
             op = engine.begin(PHASE, "zero_grad", "zero_grad", target)
+            clear = changes.zero_grad.wrap(original)  # which a stop before it may have decided
             plain = changes.zero_grad.mode == "on" and counting.sets_none(args, kwargs)
             try:
                 if plain and self.observer.overlooks("zero_grad"):
