@@ -103,3 +103,19 @@ def test_an_exception_without_a_text_is_its_class(tmp_path: Path) -> None:
         "    pass\n"
     )
     assert [record["error"] for record in records(str(path)) if record.get("error")] == ["ValueError"]
+
+
+@pytest.mark.parametrize(("first", "then", "cleared"), [("off", "on", True), ("on", "off", False)])
+def test_what_is_switched_right_before_zero_grad_is_in_force_there(
+    driver: Driver, tmp_path: Path, first: str, then: str, cleared: bool
+) -> None:
+    path = tmp_path / "switched.py"
+    made = "net = nn.Linear(3, 2); opt = optim.SGD(net.parameters())"
+    path.write_text(f"import torch\nfrom torch import nn, optim\n{made}\n{LOOP}")
+    driver.load(path, changes=(("zero_grad", first),))
+    driver.session.set_breakpoint("op zero_grad x2")
+    driver.run()
+    driver.change("zero_grad", then)
+    driver.step("over")
+
+    assert (driver.values("net.weight", "grad") is None) == cleared
