@@ -256,15 +256,15 @@ class Hooks:
             engine.quiet -= 1
 
     def _hook(self, node: Any) -> None:
-        kind = type(node).__name__
-        if kind == "AccumulateGrad":
+        lasts = self._retained
+        if graph.is_accumulator(node):
+            lasts = True
             self.leaves.append(node.variable)
             self._accumulators.append(node)
             before = private.NodeHook(self._accumulate_begins, len(self.leaves) - 1)
         else:
-            before = private.NodeHook(self._node_begins, kind, private.node_sequence(node))
+            before = private.NodeHook(self._node_begins, type(node).__name__, private.node_sequence(node))
         handle = node.register_prehook(before)
-        lasts = kind == "AccumulateGrad" or self._retained
         if lasts:
             self._handles.append(handle)
         if self._both:

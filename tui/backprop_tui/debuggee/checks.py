@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from backprop_tui.debuggee.op import Op
 
 
-fits = lru_cache(maxsize=4096)(fnmatchcase)
+matches = lru_cache(maxsize=4096)(fnmatchcase)
 """Whether a name is of a pattern: asked at every operation."""
 
 
@@ -116,28 +116,28 @@ def not_cleared(leaves: Iterable[torch.Tensor]) -> list[torch.Tensor]:
 def _named(wanted: Wanted, op: Op, names: Names) -> str | None:
     if op.level == "kernel" and wanted.what != op.name:
         return None
-    return "" if fits(op.name, wanted.what) or op.kind == wanted.what else None
+    return "" if matches(op.name, wanted.what) or op.kind == wanted.what else None
 
 
 def may_be_within(wanted: Wanted, kind: str) -> bool:
     """Whether it may be an operation of torch's own within a call of that kind (zero_grad, step) that is
     looked for."""
     if wanted.kind == "op" and kind == "zero_grad":
-        return fits("grad = None", wanted.what) or wanted.what == "clear"
+        return matches("grad = None", wanted.what) or wanted.what == "clear"
     return wanted.kind in ("op", "update") and kind == "step"
 
 
 def is_node(wanted: Wanted, name: str) -> bool:
     """Whether it is an autograd node of this name that is looked for."""
     kind = "accumulate" if name == "AccumulateGrad" else "node"
-    return wanted.kind == "op" and (fits(name, wanted.what) or wanted.what == kind)
+    return wanted.kind == "op" and (matches(name, wanted.what) or wanted.what == kind)
 
 
 def _updated(wanted: Wanted, op: Op, names: Names) -> str | None:
     if op.kind != "update":
         return None
     name = names.tensor(op.inputs[0])
-    return name if name is not None and fits(name, wanted.what) else None
+    return name if name is not None and matches(name, wanted.what) else None
 
 
 def _begins(wanted: Wanted, op: Op, names: Names) -> str | None:
@@ -273,7 +273,7 @@ def _fits(pattern: str, leaf: torch.Tensor, names: Names) -> bool:
     if pattern == "*":
         return True
     name = names.parameter(leaf)
-    return name is not None and fits(name, pattern)
+    return name is not None and matches(name, pattern)
 
 
 def _name(leaf: torch.Tensor, names: Names) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from backprop_tui.debuggee import private
+from backprop_tui.debuggee import graph, private
 
 
 def sets_none(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -44,21 +44,8 @@ def backward_nodes(
     that can be reached, or runs code of the script's or a node whose name is ``sought``."""
     if inputs:
         return None
-    stack = [private.root_node(root) for root in roots]
-    seen: set[Any] = {None}
-    leaves = []
-    while stack:
-        node = stack.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        kind = type(node)
-        if kind is private.Accumulator:
-            leaves.append(node.variable)
-        elif issubclass(kind, private.OwnNode):
-            return None
-        else:
-            stack += [child for child, _ in node.next_functions]
-    if any(map(sought, {type(node).__name__ for node in seen})):
+    nodes = graph.reachable(roots)
+    kinds = {type(node) for node in nodes}
+    if any(issubclass(kind, private.OwnNode) or sought(kind.__name__) for kind in kinds):
         return None
-    return len(seen) - 1, leaves
+    return len(nodes), [node.variable for node in nodes if graph.is_accumulator(node)]

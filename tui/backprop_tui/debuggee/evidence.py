@@ -13,6 +13,7 @@ import torch
 
 from backprop_tui.debuggee import private
 from backprop_tui.debuggee.describe import dense, tensors_in
+from backprop_tui.debuggee.graph import is_accumulator
 
 LARGEST = 1_000_000
 """Tensors of more elements are not copied."""
@@ -144,7 +145,7 @@ def of_node(node: Any, grad_outputs: Any, known: Namer = nameless) -> dict[str, 
 def _edge(child: Any, number: int, known: Namer) -> Any:
     if child is None:
         return None
-    if type(child).__name__ == "AccumulateGrad":
+    if is_accumulator(child):
         return known(child.variable).get("name")
     return {"$tuple": [private.node_sequence(child), number]}
 
@@ -171,7 +172,7 @@ def _made(results: Any, since: int) -> list[Any]:
     found: dict[int, Any] = {}
     while stack:
         node = stack.pop()
-        if node is None or type(node).__name__ == "AccumulateGrad":
+        if node is None or is_accumulator(node):
             continue
         number = private.node_sequence(node)
         if number >= since and number not in found:

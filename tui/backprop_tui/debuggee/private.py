@@ -238,6 +238,25 @@ def own_buffers(module: torch.nn.Module) -> dict[str, torch.Tensor | None]:
     return module._buffers
 
 
+_global_hooks = (
+    torch.nn.modules.module._global_forward_pre_hooks,
+    torch.nn.modules.module._global_forward_hooks,
+)
+LossModule = torch.nn.modules.loss._Loss
+"""What the modules of losses are derived from."""
+
+
+def has_forward_of_script(module: torch.nn.Module) -> bool:
+    """Whether a hook, or a function in the place of its forward, hangs on a module or on all."""
+    return bool(
+        module._forward_pre_hooks
+        or module._forward_hooks
+        or _global_hooks[0]
+        or _global_hooks[1]
+        or "forward" in module.__dict__
+    )
+
+
 # autograd
 def sequence_number() -> int:
     """The sequence number that the next autograd node of this thread will get."""
@@ -349,26 +368,6 @@ def wrap_engine(wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Non
     wrapped = wrap(torch.autograd.graph._engine_run_backward)
     torch.autograd.graph._engine_run_backward = wrapped
     torch.autograd._engine_run_backward = wrapped  # type: ignore[attr-defined]
-
-
-# modules
-_global_hooks = (
-    torch.nn.modules.module._global_forward_pre_hooks,
-    torch.nn.modules.module._global_forward_hooks,
-)
-LossModule = torch.nn.modules.loss._Loss
-"""What the modules of losses are derived from."""
-
-
-def has_forward_of_script(module: torch.nn.Module) -> bool:
-    """Whether a hook, or a function in the place of its forward, hangs on a module or on all."""
-    return bool(
-        module._forward_pre_hooks
-        or module._forward_hooks
-        or _global_hooks[0]
-        or _global_hooks[1]
-        or "forward" in module.__dict__
-    )
 
 
 # calls around an optimizer's step

@@ -16,6 +16,7 @@ import torch
 
 from backprop_tui.debuggee import private
 from backprop_tui.debuggee.evidence import readable, saved_of
+from backprop_tui.debuggee.graph import is_accumulator
 
 LARGEST = 10_000_000
 """A result of more elements is not followed: its tangent takes as much memory as the result."""
@@ -50,11 +51,6 @@ def between(roots: Iterable[Any], leaf: torch.Tensor) -> list[Any]:
 
 def _is_leaf(node: Any, leaf: torch.Tensor) -> bool:
     return is_accumulator(node) and node.variable is leaf
-
-
-def is_accumulator(node: Any) -> bool:
-    """Whether a node adds to the gradient of a leaf."""
-    return type(node).__name__ == "AccumulateGrad"
 
 
 def widest(nodes: Sequence[Any]) -> int:

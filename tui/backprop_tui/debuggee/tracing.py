@@ -14,15 +14,9 @@ import torch
 from backprop_tui.debuggee import private
 from backprop_tui.debuggee.describe import dense
 from backprop_tui.debuggee.engine import Engine
+from backprop_tui.debuggee.graph import is_accumulator
 from backprop_tui.debuggee.op import Op
-from backprop_tui.debuggee.tangents import (
-    Tangents,
-    Unfollowed,
-    between,
-    is_accumulator,
-    tangents,
-    widest,
-)
+from backprop_tui.debuggee.tangents import Tangents, Unfollowed, between, tangents, widest
 from backprop_tui.protocol import plain
 
 SHOWN = 5

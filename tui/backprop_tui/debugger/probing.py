@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from backprop_tui.debugger.failure import Refused
 from backprop_tui.debugger.run import Run
 from backprop_tui.debugger.side import Side, side_copy
-from backprop_tui.debugger.timeline import START
+from backprop_tui.debugger.timeline import START, observed_from
 from backprop_tui.debugger.wire import Message
 from backprop_tui.protocol import number
 
@@ -201,7 +201,7 @@ class Probes:
         """A copy that stands before the first operation of an iteration."""
         run = self.run
         begin = run.history.starts.of(iteration) if iteration > 1 else START
-        go = {"position": [iteration, 1], "observe": [[iteration if iteration > 1 else 0, None]]}
+        go = {"position": [iteration, 1], "observe": [[observed_from(iteration), None]]}
         async with side_copy(run, run.processes.nearest(begin), go) as side:
             yield side
 

@@ -19,7 +19,7 @@ from backprop_tui.debugger.log import ChangeLog, Entry
 from backprop_tui.debugger.processes import Checkpoint, Processes
 from backprop_tui.debugger.stops import stop_from
 from backprop_tui.debugger.tables import Tables
-from backprop_tui.debugger.timeline import START, Trail
+from backprop_tui.debugger.timeline import START, Trail, observed_from
 from backprop_tui.debugger.view import Stop
 from backprop_tui.debugger.wire import Message
 from backprop_tui.protocol import KERNEL, Record, Time
@@ -143,8 +143,7 @@ class Run:
         ``observe_from``: the iteration from which on operations are to be known; by default the
         one before the target's. ``undo``: changes made after the target are undone.
         """
-        first = target.iteration - 1 if observe_from is None else observe_from
-        first = first if first > 1 else 0  # no landmark lies between the iterations 0 and 1
+        first = observed_from(target.iteration - 1 if observe_from is None else observe_from)
         limit = target.time if target.time is not None else self.history.starts.of(target.iteration)
         if undo:
             self.undo(target.comes_after)
@@ -216,7 +215,7 @@ class Run:
         """From the beginning, with changes made again at their times, to where a saved session stood."""
         self.processes.drop_after(BEFORE_ALL, 0)
         self.log.entries = list(entries)
-        first = target.iteration - 1 if target.iteration > 2 else 0
+        first = observed_from(target.iteration - 1)
         stop = await self.travel(self.processes.nearest(BEFORE_ALL), target, first)
         self.trail.reset_to(self.history.starts.of(first))
         return stop

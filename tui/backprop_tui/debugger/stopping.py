@@ -10,7 +10,7 @@ from backprop_tui.debugger.noticing import Noticing
 from backprop_tui.debugger.processes import Checkpoint
 from backprop_tui.debugger.run import EVERYTHING, NEVER, Run, Target, goal_of
 from backprop_tui.debugger.scout import Scout
-from backprop_tui.debugger.timeline import START
+from backprop_tui.debugger.timeline import START, observed_from
 from backprop_tui.debugger.view import Stop
 from backprop_tui.debugger.wire import Message
 from backprop_tui.protocol import Time
@@ -192,11 +192,10 @@ class Stopping:
     async def _exactly(self, scout: Scout, hit: Hit) -> Hit:
         """The operation before which a hit is met that was met at full speed."""
         starts = self.run.history.starts
-        iteration = starts.of_landmark(max(hit.time[0] - 1, 0))
-        iteration = iteration if iteration > 1 else 0  # no landmark lies between the iterations 0 and 1
-        base = self.run.processes.nearest(starts.of(iteration))
+        first = observed_from(starts.of_landmark(max(hit.time[0] - 1, 0)))
+        base = self.run.processes.nearest(starts.of(first))
         # Recorded, for then every operation is looked at and none is counted as one of many.
-        go = {**hit.target(self.run).condition(), "observe": [[iteration, None]], "record": True}
+        go = {**hit.target(self.run).condition(), "observe": [[first, None]], "record": True}
         stop = await scout.send(base, go)
         landmark, operation = stop["time"]
         return replace(hit, time=(landmark, operation), exact=True)

@@ -18,6 +18,12 @@ _KEPT_RECORDS = 60_000
 _KEPT_WARNINGS = 1_000
 
 
+def observed_from(iteration: int) -> int:
+    """The iteration with which observation must begin, for one to be observed: none can begin between the
+    iterations 0 and 1, for no landmark lies there."""
+    return iteration if iteration > 1 else 0
+
+
 def time_of(record: Record) -> Time:
     """The time at which a record's operation began."""
     landmark, operation = record["time"]

@@ -357,7 +357,7 @@ def _went_on_inside(
     trees: Sequence[Branch],
     groups: dict[Place, list[Branch]],
     file: str,
-    called: dict[int, tuple[range, ...]],
+    called: Called,
 ) -> list[int]:
     """Lines after whose last operation a function ran that they call: what that gave back is not known."""
     asked = {line: groups[file, line][-1] for line in called if (file, line) in groups}

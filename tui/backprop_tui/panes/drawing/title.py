@@ -87,7 +87,7 @@ def _toggles(view: View, changed: dict[str, Change]) -> list[tuple[str, bool]]:
 
 
 def _zero_grad(view: View) -> str:
-    """ "on" would tell somebody who has forgotten it that gradients are cleared."""
+    """``zero_grad on`` would tell somebody who has forgotten to call it that gradients are cleared."""
     assert view.stop is not None
     mode = view.toggles.zero_grad
     whole_iteration = view.stop.iteration > 1 and bool(view.records)
