@@ -218,6 +218,7 @@ def test_with_hardly_a_checkpoint(
     walker: Walker, most: int, memory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "MOST_CHECKPOINTS", most)
+    monkeypatch.setattr(processes, "MEASURE_AFTER", 0)
     monkeypatch.setattr(walker.driver.session.run_of_script.processes, "memory_cap", memory)
     # Those of earlier tests are given up only when another one is made.
     walker.driver.session.run_of_script.processes.drop_after((-1, 0), 0)

@@ -16,7 +16,7 @@ from importlib.util import find_spec, module_from_spec
 from threading import RLock
 from types import FunctionType, ModuleType
 from typing import Any
-from weakref import ref
+from weakref import finalize, ref
 
 import torch
 import torch.autograd.graph
@@ -382,6 +382,18 @@ def wrap_step(wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
         return wrap(original(function))
 
     Optimizer.profile_hook_step = staticmethod(profile_hook_step)  # type: ignore[assignment, method-assign]
+
+
+# operators
+def keep_libraries() -> None:
+    """Let torch not take its libraries of operators apart, one operator after another, as the process ends.
+
+    It takes 25 ms (torch/library.py), and nothing of the script's can see it.
+    """
+    registry: dict[finalize[Any, Any], Any] = getattr(finalize, "_registry", {})
+    for finalizer, entry in registry.items():
+        if entry.func is torch.library._del_library:
+            finalizer.atexit = False
 
 
 # devices

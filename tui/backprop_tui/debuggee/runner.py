@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from typing import Any
 
+from backprop_tui.debuggee import private
 from backprop_tui.debuggee.changes import ChangeError
 from backprop_tui.debuggee.changes.wrapping import FILENAME
 from backprop_tui.debuggee.frames import is_ours, written_by_user
@@ -134,6 +135,7 @@ def _finish() -> None:
     for thread in threading.enumerate():
         if thread is not threading.main_thread() and not thread.daemon:
             thread.join()
+    private.keep_libraries()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):

@@ -20,6 +20,9 @@ from backprop_tui.protocol import Time
 
 MOST_CHECKPOINTS = 64
 _MEASURE_EVERY = 8
+MEASURE_AFTER = 0.2
+"""Seconds that checkpoints are given to become several before their memory is measured: the kernel looks at
+every page of each."""
 _DEATH_NEWS = 2.0
 """Seconds to wait for the parent's word on how a process ended."""
 
@@ -89,6 +92,7 @@ class Processes:
         self._deaths = Deaths()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._since_measured = 0
+        self._measuring = False
         self.memory_cap = _default_cap()
 
     async def start(self) -> None:
@@ -171,11 +175,14 @@ class Processes:
         while len(self.checkpoints) >= MOST_CHECKPOINTS and self._give_up_one():
             pass
         self._since_measured += 1
-        if self._since_measured >= _MEASURE_EVERY or len(self.checkpoints) <= 4:
-            self._since_measured = 0
+        due = self._since_measured >= _MEASURE_EVERY or len(self.checkpoints) <= 4
+        if due and not self._measuring:
+            self._measuring = True
             self._later(self._keep_under_cap())
 
     async def _keep_under_cap(self) -> None:
+        await asyncio.sleep(MEASURE_AFTER)
+        self._measuring, self._since_measured = False, 0
         while len(self.checkpoints) > 1:
             total = await asyncio.to_thread(lambda pids: sum(map(private_memory, pids)), self._pids())
             if total <= self.memory_cap or not self._give_up_one():
