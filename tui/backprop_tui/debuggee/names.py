@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -15,6 +16,8 @@ from backprop_tui.debuggee.frames import user_frames, written_by_user
 
 _CONTAINER_DEPTH = 3
 _CONTAINER_ITEMS = 64
+_HOLDERS = (list, tuple, dict, torch.Tensor)
+_OF_ALL_MODULES = frozenset(vars(torch.nn.Module()))
 
 
 class Names:
@@ -128,16 +131,17 @@ class Names:
             self._remember(module, path)
         for owned in (private.own_parameters, private.own_buffers):
             for path, module in named:
-                for key, tensor in owned(module).items():
-                    if tensor is not None:
-                        self._remember(tensor, join(path, key))
+                if tensors := owned(module):
+                    for key, tensor in tensors.items():
+                        if tensor is not None:
+                            self._remember(tensor, join(path, key))
         for path, module in named:
             self._enter_unregistered(path, module)
 
     def _enter_unregistered(self, path: str, module: torch.nn.Module) -> None:
         """Layers in a Python list and tensors that are plain attributes: the module itself knows neither."""
         for key, item in vars(module).items():
-            if not key.startswith("_") and isinstance(item, (list, tuple, dict, torch.Tensor)):
+            if isinstance(item, _HOLDERS) and key not in _OF_ALL_MODULES and key[0] != "_":
                 self._enter(f"{path}.{key}", item, _CONTAINER_DEPTH)
 
     def _remember(self, thing: Any, name: str) -> None:
@@ -146,6 +150,7 @@ class Names:
             self._known[id(thing)] = (weakref.ref(thing), name)
 
 
+@lru_cache(maxsize=4096)
 def join(root: str, path: str) -> str:
     """``model`` and ``0.weight`` make ``model[0].weight``, as the script would write it."""
     text = root
