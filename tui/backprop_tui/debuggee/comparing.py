@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 
 from backprop_tui.debuggee.describe import scalar_of
 from backprop_tui.debuggee.inspection import Inspection
+from backprop_tui.debuggee.memory import bytes_of, on_cpu
 
 Message = dict[str, Any]
 Key = tuple[str, str]
@@ -41,7 +41,7 @@ class Comparison:
         for key, tensor in self._state():
             found.update(f"{key} {'None' if tensor is None else (tensor.dtype, tensor.shape)}".encode())
             if tensor is not None:
-                found.update(_bits(tensor))
+                found.update(bytes_of(tensor))
         return found.hexdigest()
 
     def keep_state(self, message: Message) -> None:
@@ -67,18 +67,7 @@ class Comparison:
                     continue
                 value = tensor.grad if part == "grad" else tensor
                 key = (name or f"tensor {number + 1} without a name", part)
-                yield key, None if value is None else _plain(value)
-
-
-def _plain(tensor: torch.Tensor) -> torch.Tensor:
-    tensor = tensor.detach()
-    dense = tensor.to_dense() if tensor.layout != torch.strided else tensor
-    return dense.cpu().resolve_conj().resolve_neg().contiguous()
-
-
-def _bits(tensor: torch.Tensor) -> bytes:
-    """What a contiguous tensor on the CPU holds, byte by byte."""
-    return ctypes.string_at(tensor.data_ptr(), tensor.numel() * tensor.element_size())
+                yield key, None if value is None else on_cpu(value)
 
 
 def _difference(mine: torch.Tensor | None, other: torch.Tensor | None) -> Message | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import ctypes
 import math
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +11,9 @@ from typing import Any
 import torch
 
 from backprop_tui.debuggee import private
-from backprop_tui.debuggee.describe import dense, tensors_in
+from backprop_tui.debuggee.describe import tensors_in
 from backprop_tui.debuggee.graph import is_accumulator
+from backprop_tui.debuggee.memory import bytes_of, on_cpu
 
 LARGEST = 1_000_000
 """Tensors of more elements are not copied."""
@@ -53,18 +53,11 @@ def _packed(tensor: torch.Tensor) -> dict[str, Any]:
     if tensor.numel() > LARGEST:
         return {**info, "why": f"a tensor has {tensor.numel():,} elements"}
     try:
-        info["data"] = base64.b64encode(_bytes(tensor)).decode()
+        values = tensor.dequantize() if tensor.is_quantized else tensor
+        info["data"] = base64.b64encode(bytes_of(on_cpu(values))).decode()
     except (RuntimeError, NotImplementedError, TypeError) as error:
         info["why"] = IN_TRANSFORM if private.is_wrapped(tensor) else str(error).splitlines()[0]
     return info
-
-
-def _bytes(tensor: torch.Tensor) -> bytes:
-    """The elements in row-major order, as the machine has them (little-endian wherever torch runs)."""
-    values = private.with_memory(dense(tensor.detach().resolve_conj()).resolve_neg().contiguous())
-    return (
-        ctypes.string_at(values.data_ptr(), values.numel() * values.element_size()) if values.numel() else b""
-    )
 
 
 def saved_of(node: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from backprop_tui.debuggee.changes import ChangeError, Changes
 from backprop_tui.debuggee.changes.loss import NAMES as SWAPPABLE
 from backprop_tui.debuggee.changes.wrapping import transparent
 from backprop_tui.debuggee.engine import Engine
+from backprop_tui.debuggee.memory import address_of
 from backprop_tui.debuggee.op import Op
 from backprop_tui.debuggee.optable import COMPOSITES, LOSSES, NAMES, changes_in_place
 from backprop_tui.protocol import KERNEL, OPERATION, PHASE
@@ -244,14 +245,6 @@ class Observer(private.FunctionMode):
                 if leaf.grad is not None and address_of(leaf.grad) == address:
                     return self.engine.begin(OPERATION, "clear", name, (leaf, None))
         return None
-
-
-def address_of(tensor: torch.Tensor) -> int:
-    """Address of a tensor's storage, 0 where it has none."""
-    try:
-        return tensor.untyped_storage().data_ptr()
-    except (RuntimeError, NotImplementedError, ValueError):
-        return 0
 
 
 def _detached(values: Any) -> tuple[Any, ...]:

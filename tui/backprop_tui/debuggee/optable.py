@@ -90,6 +90,7 @@ _QUESTIONS = frozenset(
         "resolve_conj",
         "resolve_neg",
         "_has_compatible_shallow_copy_type",
+        "_parse_to",
     ]
 )
 """Calls that compute nothing and move nothing: they are passed through unseen."""

@@ -303,9 +303,14 @@ def root_node(root: Any) -> Any:
     return gradient_node(root) if root.requires_grad else None
 
 
+def is_zero_everywhere(tensor: torch.Tensor) -> bool:
+    """Whether a gradient is known to be 0 everywhere, and so has no memory."""
+    return tensor._is_zerotensor()
+
+
 def with_memory(tensor: torch.Tensor) -> torch.Tensor:
-    """The same values in memory: a gradient that is 0 everywhere can be without any."""
-    return tensor.clone() if tensor._is_zerotensor() else tensor
+    """The same values in memory."""
+    return tensor.clone() if is_zero_everywhere(tensor) else tensor
 
 
 OwnNode = torch.autograd.function.BackwardCFunction

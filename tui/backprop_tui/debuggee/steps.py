@@ -18,7 +18,8 @@ from backprop_tui.debuggee.checks import Scheduled
 from backprop_tui.debuggee.describe import tensors_in
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.frames import called_from
-from backprop_tui.debuggee.observer import Observer, address_of
+from backprop_tui.debuggee.memory import address_of
+from backprop_tui.debuggee.observer import Observer
 from backprop_tui.debuggee.op import Op
 from backprop_tui.debuggee.recorder import rates_of
 from backprop_tui.protocol import KERNEL, OPERATION, PHASE
@@ -281,7 +282,6 @@ class Updates:
         if self._addresses is None:
             leaves = {id(leaf): leaf for _, leaf in self._owners.values()}.values()
             self._addresses = {address_of(leaf): leaf for leaf in leaves}
-            self._addresses.pop(0, None)
         return self._addresses
 
     def _touched(self, args: Any, kwargs: Any) -> list[torch.Tensor]:

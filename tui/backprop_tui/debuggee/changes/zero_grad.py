@@ -12,6 +12,7 @@ import torch
 from backprop_tui.debuggee import private
 from backprop_tui.debuggee.changes.errors import ChangeError
 from backprop_tui.debuggee.changes.wrapping import transparent
+from backprop_tui.debuggee.memory import address_of
 
 MODES = ("on", "off", "zero")
 
@@ -92,7 +93,7 @@ class ZeroGrad:
     def _remember(self, tensor: torch.Tensor) -> None:
         """A gradient is cleared by hand through ``.grad``, so whose it is, is known from here."""
         if tensor.is_leaf and tensor.grad is not None:
-            address = _address(tensor.grad)
+            address = address_of(tensor.grad)
             known = self._parameters.get(address)
             if known is None or known() is not tensor:
                 self._parameters[address] = ref(tensor)
@@ -106,10 +107,10 @@ class ZeroGrad:
 
     def _is_gradient(self, tensor: torch.Tensor) -> bool:
         """Whether a tensor is, or shares the memory of, the gradient that a leaf has now."""
-        address = _address(tensor)
+        address = address_of(tensor)
         known = self._parameters.get(address)
         leaf = known() if known is not None else None
-        return leaf is not None and leaf.grad is not None and _address(leaf.grad) == address
+        return leaf is not None and leaf.grad is not None and address_of(leaf.grad) == address
 
     # around zero_grad itself
     def wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -126,14 +127,6 @@ def _to_zero(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(target, set_to_none=False)
 
     return transparent(zero_grad)
-
-
-def _address(tensor: torch.Tensor) -> int:
-    """Address of a tensor's memory, its identity where it has none (a sparse one)."""
-    try:
-        return tensor.untyped_storage().data_ptr()
-    except (RuntimeError, NotImplementedError):
-        return id(tensor)
 
 
 def _is_zero(value: Any) -> bool:
