@@ -3,6 +3,7 @@
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from support.scripts import Run, backprop_tui, bare, environment, of_kind, recor
 
 SAME = [
     "sys_exit_3", "os_exit", "own_signals", "threads", "subprocesses", "closes_stdout", "profiled",
-    "node_hooks",
+    "node_hooks", "other_device", "without_numbers", "on_accelerator",
 ]  # fmt: skip
 
 SAME_TOO = [
@@ -58,6 +59,26 @@ def test_workers_that_persist_draw_one_seed_for_all_epochs() -> None:
 @pytest.mark.parametrize("name", SAME_TOO)
 def test_same_status_and_output_of_the_others(name: str) -> None:
     test_same_status_and_output(name)
+
+
+def explanations(name: str) -> list[dict[str, Any]]:
+    return of_kind(records(name, trace=["--explain"]), "explanation")
+
+
+def test_numbers_on_another_device_are_explained() -> None:
+    found = explanations("other_device")
+
+    assert {row["check"] for row in found if row.get("result")} == {True}
+    assert {"linear", "AddmmBackward0", "AccumulateGrad", "SGD"} <= {row["name"] for row in found}
+
+
+def test_numbers_that_are_nowhere_are_not_made_up() -> None:
+    found = explanations("without_numbers")
+    reasons = " ".join(row["rule"] for row in found if row["check"] is None)
+
+    assert not [row for row in found if row["check"] is not None and row["result"]]
+    assert "a FakeTensor has no numbers of its own in memory" in reasons
+    assert "a tensor of the meta device has no numbers of its own in memory" in reasons
 
 
 def without_notes(output: str) -> str:

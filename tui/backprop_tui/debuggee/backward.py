@@ -29,7 +29,6 @@ class Backward:
     def __init__(self, engine: Engine, observer: Observer) -> None:
         self.engine = engine
         self.observer = observer
-        self._depth = 0
         self._surprised = False
         """Code of the script's has run operations between the nodes of a pass."""
 
@@ -54,7 +53,7 @@ class Backward:
         @wraps(original)
         def call(*args: Any, **kwargs: Any) -> Any:
             if not observer.stacked:
-                if self._depth or engine.caller is not None or not engine.ours():
+                if engine.passes or engine.caller is not None or not engine.ours():
                     return original(*args, **kwargs)
                 engine.caller = calling_frame()
                 try:
@@ -82,14 +81,14 @@ class Backward:
                 return original(t_outputs, *args, **kwargs)
             unobserved = not engine.observing
             run = self._plainly if unobserved else self._observed
-            self._depth += 1
+            engine.passes += 1
             try:
-                if unobserved and self._depth == 1 and engine.conditions.armed:
+                if unobserved and engine.passes == 1 and engine.conditions.armed:
                     engine.conditions.backward_begins(t_outputs)
                 result = run(original, t_outputs, args, kwargs)
             finally:
-                self._depth -= 1
-            if self._depth == 0:
+                engine.passes -= 1
+            if engine.passes == 0:
                 engine.backward_done(t_outputs)
                 if unobserved and engine.observing:
                     self._remember_leaves(t_outputs)
@@ -108,9 +107,9 @@ class Backward:
     def _observed(self, original: Any, t_outputs: Any, args: Any, kwargs: Any) -> Any:
         engine = self.engine
         name = "backward" if kwargs.get("accumulate_grad") else "grad"
-        op = engine.begin(PHASE if self._depth == 1 else OPERATION, "backward", name, list(t_outputs))
+        op = engine.begin(PHASE if engine.passes == 1 else OPERATION, "backward", name, list(t_outputs))
         args = self._changed(t_outputs, args, kwargs)  # which a stop before it may have decided
-        if self._depth == 1 and engine.conditions.armed:
+        if engine.passes == 1 and engine.conditions.armed:
             engine.conditions.backward_begins(t_outputs)
         overlooked = not self._surprised and engine.overlooks("backward")
         counted = self._count(t_outputs, args) if overlooked else None
@@ -132,7 +131,7 @@ class Backward:
         hooks = Hooks(engine, looked_at, bool(args[1:2] != (False,)))
         hooks.install(t_outputs)
         op.leaves = hooks.leaves
-        if self._depth == 1:
+        if engine.passes == 1:
             self.observer.reach(hooks.leaves)
             self._announce(t_outputs, args[0])
         try:
@@ -156,8 +155,8 @@ class Backward:
     ) -> Any:
         """Run a pass of so many nodes at which nobody looks. Hooks of the script's may yet run operations
         between them: their place is not known, and from the next pass on all nodes are looked at."""
-        clock = self.engine.clock
-        if self._depth == 1:
+        engine, clock = self.engine, self.engine.clock
+        if engine.passes == 1:
             self.observer.reach(leaves)
         before, begun, operations = clock.begin_whole(), (clock.landmark, clock.operation), None
         try:
@@ -183,7 +182,7 @@ class Backward:
 
     def _changed(self, t_outputs: Any, args: Any, kwargs: Any) -> Any:
         """The arguments of an outermost pass, as the changes in force want them."""
-        if self._depth > 1:
+        if self.engine.passes > 1:
             return args
         return self.observer.changes.gradient_arguments(t_outputs, args, kwargs)
 

@@ -206,11 +206,15 @@ class Debuggee:
 
 
 def _warm_up() -> None:
-    """The first step and the first pass of a process load and allocate."""
+    """The first step of a process loads and allocates.
+
+    No pass: autograd would start a thread for each GPU that there is, which the copies would not have, and
+    start CUDA, which a copy cannot use then.
+    """
     weight = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([weight], lr=0.0)
     optimizer.zero_grad()
-    torch.autograd.backward(weight.sum())
+    weight.grad = torch.zeros(1)
     optimizer.step()
 
 

@@ -6,18 +6,14 @@ import contextlib
 import os
 import random
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from backprop_tui.debuggee import files, private
+from backprop_tui.debuggee import files, private, threads
 from backprop_tui.debuggee.appending import Appending, set_back
 from backprop_tui.debuggee.channel import Channel
 from backprop_tui.debuggee.output import Output
-
-_HARMLESS_THREADS = frozenset({"TMonitor"})
-"""Classes of Python threads that a copy does not miss: tqdm's monitor only redraws bars."""
 
 
 class Checkpoints:
@@ -155,17 +151,5 @@ def _default_sigchld() -> Iterator[Any]:
 
 
 def obstacle() -> str | None:
-    """Why this process must not be forked now, or None: only the calling thread lives in a copy."""
-    if private.cuda_in_use():
-        return "CUDA is in use"
-    try:
-        tasks = len(os.listdir("/proc/self/task"))
-    except OSError:
-        tasks = threading.active_count()
-    if tasks == 1:
-        return None
-    others = [item for item in threading.enumerate() if item is not threading.main_thread()]
-    named = [item.name for item in others if type(item).__name__ not in _HARMLESS_THREADS]
-    if named:
-        return f"the script runs a thread of its own ({', '.join(named[:3])})"
-    return None if tasks == 1 + len(others) else "the process has threads outside Python"
+    """Why this process must not be forked now, or None."""
+    return "CUDA is in use" if private.cuda_in_use() else threads.obstacle()

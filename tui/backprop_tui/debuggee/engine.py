@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import get_ident
 from time import perf_counter
 from types import FrameType
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from backprop_tui.debuggee.names import Names
 from backprop_tui.debuggee.op import Op
 from backprop_tui.debuggee.optable import changes_in_place
 from backprop_tui.debuggee.recorder import Recorder
+from backprop_tui.debuggee.threads import MAIN, in_thread_of_autograd
 from backprop_tui.debuggee.witness import Witness
 from backprop_tui.protocol import KERNEL, OPERATION, PHASE, Record
 
@@ -65,7 +66,8 @@ class Engine:
         self.witness = Witness(self.recorder)
         self.curves = Curves()
         self.open: list[Op] = []
-        self.thread = threading.get_ident()
+        self.passes = 0
+        """How many backward passes run, one within the other."""
         self.observing = False
         """Operations are announced (the mode is on the stack)."""
         self.recording = False
@@ -99,8 +101,8 @@ class Engine:
         """Told of every operation's beginning and end, if anything is watched."""
 
     def ours(self) -> bool:
-        """Whether this is the script's main thread and not our own code."""
-        return not self.quiet and threading.get_ident() == self.thread
+        """Whether this is the script's main thread, or what autograd runs for it, and not our own code."""
+        return not self.quiet and (get_ident() == MAIN or (self.passes > 0 and in_thread_of_autograd()))
 
     @contextmanager
     def quietly(self) -> Iterator[None]:
@@ -158,10 +160,11 @@ class Engine:
         """Describe an operation that is about to run, unless that was done at a stop before it."""
         self.quiet += 1
         most = self._most(op)
-        if op.record is None:
-            op.record = self.recorder.begun(op, most)
-        if most == ALL and self.witness.wanted:
-            self.witness.begins(op)
+        with private.DisableTorchFunction():
+            if op.record is None:
+                op.record = self.recorder.begun(op, most)
+            if most == ALL and self.witness.wanted:
+                self.witness.begins(op)
         self.quiet -= 1
 
     def _begin_iteration(self) -> None:
@@ -240,14 +243,15 @@ class Engine:
         self.quiet += 1
         try:
             recorder = self.recorder
-            if error is None:
-                record = recorder.completed_record(op, results, self._most(op))
-                recorder.made(results, op)
-                self._testify(op, results)
-            else:
-                record = op.record or recorder.begun(op)
-                record["error"] = in_words(error)
-                self.witness.raised(op, error)
+            with private.DisableTorchFunction():
+                if error is None:
+                    record = recorder.completed_record(op, results, self._most(op))
+                    recorder.made(results, op)
+                    self._testify(op, results)
+                else:
+                    record = op.record or recorder.begun(op)
+                    record["error"] = in_words(error)
+                    self.witness.raised(op, error)
             if self.sink is not None:
                 self.sink(record, op.evidence)
             else:

@@ -9,6 +9,8 @@ from types import FrameType
 
 import torch
 
+from backprop_tui.debuggee.threads import waiting_frame
+
 PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 """Folder of this package, with the separator."""
 _LESSONS = os.path.join(PACKAGE, "lessons") + os.sep
@@ -46,7 +48,7 @@ def user_frame(ours: int = 1) -> FrameType | None:
 
     ``ours``: so many callers are known to be ours. Python makes an object of every frame that is looked at.
     """
-    return _first_of_user(sys._getframe(ours))
+    return _first_of_user(sys._getframe(ours)) or _first_of_user(waiting_frame())
 
 
 def _first_of_user(frame: FrameType | None) -> FrameType | None:
@@ -67,7 +69,12 @@ def calling_frame() -> FrameType | None:
 
 def user_frames() -> Iterator[FrameType]:
     """All frames of the user's code, innermost first."""
-    frame = _first_of_user(sys._getframe(1))
+    yield from _all_of_user(sys._getframe(1))
+    yield from _all_of_user(waiting_frame())
+
+
+def _all_of_user(frame: FrameType | None) -> Iterator[FrameType]:
+    frame = _first_of_user(frame)
     while frame is not None:
         yield frame
         frame = _first_of_user(frame.f_back)

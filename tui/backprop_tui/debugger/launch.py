@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent.parent
+_LESSONS = PACKAGE / "lessons"
 
 _BOOT = """
 import sys
@@ -38,6 +39,8 @@ searched while torch is imported."""
 
 TUNABLES = "GLIBC_TUNABLES"
 """The variable from which glibc takes its settings as a program starts."""
+_GPUS = "CUDA_VISIBLE_DEVICES"
+_ASK_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS")
 
 
@@ -79,15 +82,22 @@ class Program:
         }
 
 
-def environment() -> dict[str, str]:
-    """The debuggee's environment: one thread, and memory in huge pages.
+def environment(program: Program) -> dict[str, str]:
+    """The debuggee's environment: one thread, memory in huge pages, and no start of CUDA by a mere question.
 
     A fork copies an entry for each page, so with large ones a checkpoint takes half the time. The kernel is
     asked for them where it leaves that to programs; the C library must be glibc 2.35 or later to ask.
+
+    ``torch.cuda.is_available()`` starts CUDA, which no copy of the process can use then, unless it is told to
+    ask the driver's management library (torch/cuda/__init__.py). The lessons' scripts use no GPU: where they
+    see none, autograd starts no thread for one, and they can be forked.
     """
     user = os.environ.get(TUNABLES, "")
     tunables = user if "hugetlb" in user else ":".join(filter(None, (user, "glibc.malloc.hugetlb=1")))
-    return {**os.environ, **dict.fromkeys(_ONE_THREAD, "1"), TUNABLES: tunables}
+    ours = {**dict.fromkeys(_ONE_THREAD, "1"), TUNABLES: tunables}
+    if Path(program.target).resolve().is_relative_to(_LESSONS):
+        ours[_GPUS] = ""
+    return {_ASK_NVML: "1", **os.environ, **ours}
 
 
 def launch(program: Program, address: str, folder: Path, capture: bool) -> subprocess.Popen[bytes]:
@@ -112,7 +122,7 @@ def launch(program: Program, address: str, folder: Path, capture: bool) -> subpr
             stdin=subprocess.DEVNULL if capture else None,
             stdout=log if log is not None else sys.stderr.fileno(),
             stderr=log,
-            env=environment(),
+            env=environment(program),
         )
     finally:
         if log is not None:
