@@ -17,18 +17,33 @@ from backprop_tui.debuggee.changes.errors import ChangeError
 from backprop_tui.debuggee.changes.fork import in_fork, preview_in_fork, tried
 from backprop_tui.debuggee.changes.optimizer import convert
 from backprop_tui.debuggee.changes.registry import Registry
+from backprop_tui.debuggee.changes.schedule import preview
 from changes.training import SCHEDULERS, Training, equal, warned
 from support.processes import children
 
 AHEAD = 17
 
 
+def preview_of_copies(registry: Registry, n: int) -> list[dict[str, Any]]:
+    return preview(registry, n, of_copies=True)
+
+
+ways = pytest.mark.parametrize("look", [preview_in_fork, preview_of_copies])
+OF_SCRIPT = ("LambdaLR", "MultiplicativeLR")
+
+
+@ways
 @pytest.mark.parametrize("plan", SCHEDULERS)
 @pytest.mark.parametrize("start", [0, 2])
-def test_the_plan_is_what_comes(registry: Registry, plan: str, start: int) -> None:
+def test_the_plan_is_what_comes(registry: Registry, plan: str, start: int, look: Any) -> None:
     run = Training("SGD", plan).steps(start)
     before = run.result()
-    (planned,), shown = warned(lambda: preview_in_fork(registry, AHEAD))
+    if look is preview_of_copies and plan in OF_SCRIPT:
+        with pytest.raises(ChangeError, match=f"what {plan} does next is only asked in a copy"):
+            look(registry, AHEAD)
+        assert equal(run.result(), before)
+        return
+    (planned,), shown = warned(lambda: look(registry, AHEAD))
     assert shown == []
     assert equal(run.result(), before)
     assert planned["optimizer"] == 0
@@ -43,20 +58,22 @@ def test_the_plan_is_what_comes(registry: Registry, plan: str, start: int) -> No
     assert planned["lrs"] == came
 
 
-def test_the_end_of_a_plan_is_told(registry: Registry) -> None:
+@ways
+def test_the_end_of_a_plan_is_told(registry: Registry, look: Any) -> None:
     run = Training("SGD", "OneCycleLR").steps(4)
-    (planned,) = preview_in_fork(registry, 50)
+    (planned,) = look(registry, 50)
     assert len(planned["lrs"]) == 16
     assert "Tried to step 21 times" in planned["note"]
     assert run.scheduler.last_epoch == 4
 
 
-def test_several_optimizers_and_groups(registry: Registry) -> None:
+@ways
+def test_several_optimizers_and_groups(registry: Registry, look: Any) -> None:
     made = [
         SGD([{"params": [torch.ones(1)]}, {"params": [torch.ones(1)], "lr": 0.5}], lr=1.0) for _ in range(3)
     ]
     held = [lr_scheduler.ExponentialLR(optimizer, 0.5) for optimizer in made[1:]]
-    planned = preview_in_fork(registry, 2)
+    planned = look(registry, 2)
     assert [plan["optimizer"] for plan in planned] == [1, 2]
     assert planned[0]["lrs"] == [[0.5, 0.25], [0.25, 0.125]]
     assert len(held) == 2

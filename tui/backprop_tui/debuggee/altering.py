@@ -16,7 +16,7 @@ from backprop_tui.debuggee.changes.optimizer import choices, convert, convert_on
 from backprop_tui.debuggee.changes.parsing import parse_optimizer
 from backprop_tui.debuggee.changes.rates import set_hyperparameter, set_lr
 from backprop_tui.debuggee.changes.registry import Registry
-from backprop_tui.debuggee.changes.schedule import stepping
+from backprop_tui.debuggee.changes.schedule import preview, stepping
 from backprop_tui.debuggee.changes.seed import seed_generators
 from backprop_tui.debuggee.changes.unmet import Unmet
 from backprop_tui.debuggee.changes.value import brackets, change_all, set_value, shortest
@@ -93,9 +93,12 @@ class Alterations:
 
     def plan(self, message: Message) -> Message | None:
         """The learning rates ahead, from a copy in which the schedulers were stepped."""
-        if self.changes.scheduler_off or checkpoint.obstacle() is not None:
+        if self.changes.scheduler_off:
             return None
-        plans = preview_in_fork(self.registry, message["steps"])
+        if checkpoint.obstacle() is None:
+            plans = preview_in_fork(self.registry, message["steps"])
+        else:
+            plans = preview(self.registry, message["steps"], of_copies=True)
         return self._paced(plans[0]) if plans else None
 
     def _paced(self, plan: Message) -> Message:
