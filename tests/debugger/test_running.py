@@ -507,7 +507,12 @@ def test_an_update_by_hand_is_one_after_any_checkpoint_of_a_run_at_full_speed(
     driver.load(path)
     run = driver.session.run_of_script
     driver.do(driver.session._alone(run.go({"observe": [], "record": False, "checkpoint_at": [12, 25]})))
-    assert {12, 25} <= {place.iteration for place in run.processes.checkpoints}
+
+    async def all_said_hello() -> None:
+        while not {12, 25} <= {place.iteration for place in run.processes.checkpoints}:
+            await asyncio.sleep(0.01)
+
+    driver.wait(all_said_hello())
     for iteration in (12, 25):
         driver.goto(iteration + 1, 6)
         assert {record["kind"] for record in driver.view.records if record["name"] == "sub_"} == {"update"}

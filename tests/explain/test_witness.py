@@ -6,9 +6,18 @@ import pytest
 import torch
 from torch.utils.checkpoint import checkpoint
 
+from backprop_tui.debuggee import private
 from backprop_tui.debuggee.evidence import saved_of
 from backprop_tui.explain.explanation import explain
 from explain.observing import call
+
+
+@pytest.fixture(autouse=True)
+def _hooks_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a torch whose saved tensors do not tell of their hooks."""
+    for name in ("_push_saved_tensors_default_hooks", "_pop_saved_tensors_default_hooks"):
+        monkeypatch.setattr(torch._C._autograd, name, getattr(torch._C._autograd, name))
+    private.watch_saved_tensor_hooks()
 
 
 def test_saved_tensors_that_a_hook_keeps_are_not_read() -> None:

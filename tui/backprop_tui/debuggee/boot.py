@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import torch.utils.data
 
-from backprop_tui.debuggee import checkpoint, clipping, private, warn
+from backprop_tui.debuggee import checkpoint, clipping, compiler, private, warn
 from backprop_tui.debuggee.altering import Alterations
 from backprop_tui.debuggee.backward import Backward
 from backprop_tui.debuggee.changes import ChangeError, Changes
@@ -70,7 +70,8 @@ class Debuggee:
         private.keep_fast_path()
         private.keep_l1_weight()
         private.name_no_ranges_of_optimizers()
-        private.load_compiler_late(self.engine.quietly)
+        private.watch_saved_tensor_hooks()
+        compiler.load_late(self.engine.quietly)
         warn.install(self.engine.warned)
         checkpoint.hide_from_waiting(self.checkpoints)
         self.engine.quiet += 1

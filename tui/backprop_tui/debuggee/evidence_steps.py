@@ -303,7 +303,10 @@ def _described(scheduler: Any, given: Mapping[str, Any], say: Say) -> dict[str, 
     own = vars(scheduler)
     epoch = given.get("epoch", own.get("last_epoch", -1) + 1)
     if "lr_lambdas" in own:
+        say = _not_asked_at_first if _multiplies_from_1_on(scheduler) and epoch <= 0 else say
         found["factors"] = [say(function, epoch) for function in own["lr_lambdas"]]
+    if "anneal_func" in own:  # before torch 2.9 SWALR has no `_anneal_strategy`
+        found.setdefault("_anneal_strategy", own["anneal_func"].__name__.strip("_").partition("_")[0])
     if own.get("_scale_fn_custom") is not None:
         found["_scale_fn_custom"] = None
         found["scale"] = say(own["_scale_fn_custom"], _scaled_by(own, epoch))
@@ -332,6 +335,15 @@ def _inside(own: Mapping[str, Any], epoch: Any, say: Say) -> list[dict[str, Any]
         _described(one, given, say) if number == turn else _described(one, {}, _not_asked)
         for number, one in enumerate(inner)
     ]
+
+
+def _multiplies_from_1_on(scheduler: Any) -> bool:
+    """Whether it is a MultiplicativeLR of a torch that does not ask its function at epoch 0, given or not."""
+    return _named(scheduler) == "MultiplicativeLR" and not hasattr(scheduler, "_is_initial")
+
+
+def _not_asked_at_first(function: Callable[[Any], Any], argument: Any) -> dict[str, Any]:
+    return {"unknown": "this torch does not ask it at epoch 0"}
 
 
 def _not_asked(function: Callable[[Any], Any], argument: Any) -> dict[str, Any]:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial, wraps
-from importlib.util import find_spec, module_from_spec
-from threading import RLock
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 from weakref import finalize, ref
 
@@ -164,66 +162,13 @@ def name_no_ranges_of_optimizers() -> None:
 
 
 # torch.compile
-_COMPILER = "torch._dynamo"
-_WITHOUT_IT = frozenset({"graph_break", "disable"})
-"""What optimizers call of the compiler where nothing is compiled."""
-_OF_MODULES = frozenset({"__spec__", "__class__", "__dict__", "__name__", "__file__", "__warningregistry__"})
-"""What is asked of every module that is loaded."""
+COMPILER = "torch._dynamo"
+"""The module of torch's compiler, which takes as long to load as torch itself."""
 
 
-class _Unloaded(ModuleType):
-    """The compiler until somebody needs it."""
-
-    def __getattribute__(self, name: str) -> Any:
-        if name not in _WITHOUT_IT and name not in _OF_MODULES:
-            self.__dict__["load"]()
-        return ModuleType.__getattribute__(self, name)  # `super()` would look for the former class
-
-
-def _compile_nothing() -> None:
-    """What `torch.compile` returns is what it would be, with its type and its names, and runs as eager code.
-
-    (``TORCHDYNAMO_DISABLE`` makes `torch.compile` return the module itself.)
-    """
-    torch.compiler.set_stance("force_eager")
-
-
-def load_compiler_late(quietly: Callable[[], AbstractContextManager[None]]) -> None:
-    """Let the first optimizer not load torch's compiler, which takes as long as torch itself.
-
-    Optimizers import it to say that they are not to be compiled (torch/_compile.py and
-    `_use_grad_for_differentiable` in torch/optim/optimizer.py), and the debuggee compiles nothing. Whoever
-    asks for anything else of it gets the whole, in the same object.
-    ``quietly``: around the loading, so that no operation in it is taken for one of the script's.
-    """
-    if _COMPILER in sys.modules:
-        _compile_nothing()
-        return
-    spec = find_spec(_COMPILER)
-    if spec is None or spec.loader is None:
-        return
-    loader, compiler, lock = spec.loader, module_from_spec(spec), RLock()
-    begun: list[bool] = []
-
-    def load() -> None:
-        with lock:  # other threads wait; its own modules, which ask for it while it is loaded, do not
-            if begun:
-                return
-            begun.append(True)
-            with quietly(), DisableTorchFunction():
-                loader.exec_module(compiler)
-            compiler.__class__ = ModuleType
-            _compile_nothing()
-
-    def disable(function: Any = None, *args: Any, **kwargs: Any) -> Any:
-        if type(function) is FunctionType:
-            return function
-        load()
-        return compiler.disable(function, *args, **kwargs)
-
-    vars(compiler).update(graph_break=lambda *args, **kwargs: None, disable=disable, load=load)
-    compiler.__class__ = _Unloaded
-    sys.modules[_COMPILER] = torch._dynamo = compiler
+def put_compiler(module: ModuleType) -> None:
+    """Let a module be torch's compiler for whoever asks for it."""
+    sys.modules[COMPILER] = torch._dynamo = module
 
 
 # modules
@@ -268,10 +213,45 @@ def node_sequence(node: Any) -> int:
     return int(node._sequence_nr())
 
 
+_autograd: Any = torch._C._autograd
+_HOOKS_ARE_TOLD = hasattr(_autograd.SavedTensor, "unpack_hook")
+"""Whether a saved tensor says that it has hooks: not in torch 2.6."""
+_hooked: deque[range] = deque(maxlen=4096)
+"""Where it does not say so: the sequence numbers of the nodes that were made while there were hooks."""
+_hooked_since: list[int] = []
+"""The sequence number at which each pair of hooks was put on that has not been taken off."""
+
+
+def watch_saved_tensor_hooks() -> None:
+    """Notice hooks on saved tensors, where these do not tell themselves."""
+    push, pop = _autograd._push_saved_tensors_default_hooks, _autograd._pop_saved_tensors_default_hooks
+
+    def pushed(*hooks: Any) -> None:
+        push(*hooks)
+        _hooked_since.append(sequence_number())
+
+    def popped() -> None:
+        pop()
+        since = _hooked_since.pop()
+        if not _hooked_since:
+            _hooked.append(range(since, sequence_number()))
+
+    if not _HOOKS_ARE_TOLD:
+        _autograd._push_saved_tensors_default_hooks = pushed
+        _autograd._pop_saved_tensors_default_hooks = popped
+
+
+def _made_with_hooks(number: int) -> bool:
+    made = any(number in numbers for numbers in _hooked)
+    return made or bool(_hooked_since and number >= _hooked_since[0])
+
+
 def packed_by_hooks(node: Any, name: str) -> bool:
-    """Whether reading a saved tensor would call a hook of the script's: activation checkpointing runs
-    the forward pass again there, and refuses a second time. ``name``: ``_saved_result`` and the like."""
+    """Whether reading a saved tensor would call a hook of the script's, or may: activation checkpointing
+    runs the forward pass again there, and refuses a second time. ``name``: ``_saved_result`` and the like."""
     raw = getattr(node, f"_raw{name}", None)
+    if not _HOOKS_ARE_TOLD:
+        return raw is not None and _made_with_hooks(node_sequence(node))
     parts = raw if isinstance(raw, (list, tuple)) else (raw,)
     return any(getattr(part, "unpack_hook", None) is not None for part in parts)
 
