@@ -99,10 +99,11 @@ def _address(kind: str) -> str:
 
 def _start(folder: str) -> None:
     single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    environment = {name: value for name, value in os.environ.items() if name != MARK}  # it outlives the run
     with open(f"{folder}/life", "rb") as life:
         subprocess.run(
             [sys.executable, "-c", Path(__file__).read_text(), folder], stdin=life, check=True,
-            env={**os.environ, **single, "PYTHONHASHSEED": "0"},
+            env={**environment, **single, "PYTHONHASHSEED": "0"},
         )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ class Wanted:
     kind: str
     what: Any = None
     """Its kind says what: a pattern of names, ``>`` or ``<``, a line."""
-    threshold: float = math.nan
+    threshold: float = 0.0
     count: int = 1
 
 

@@ -77,7 +77,8 @@ class Breakpoint:
     kind: str
     what: Any = None
     """A pattern of names, ``>`` or ``<``, (file, line), or which values."""
-    threshold: float = math.nan
+    threshold: float = 0.0
+    """Of a kind without one 0, which is equal to itself."""
     count: int = 1
     """Stop at the n-th hit from where the run is continued."""
     enabled: bool = True
@@ -103,10 +104,13 @@ class Breakpoint:
 
     def wire(self, number: int, count: int | None = None) -> dict[str, Any]:
         """As the debuggee wants it; ``number`` names it in what is found."""
-        message: dict[str, Any] = {"id": number, "kind": self.kind, "what": self.what}
-        if not math.isnan(self.threshold):
-            message["threshold"] = self.threshold
-        return message | {"count": self.count if count is None else count}
+        return {
+            "id": number,
+            "kind": self.kind,
+            "what": self.what,
+            "threshold": self.threshold,
+            "count": self.count if count is None else count,
+        }
 
 
 _COST_OF = {

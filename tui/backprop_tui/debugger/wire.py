@@ -68,7 +68,7 @@ class Hub:
         self.address = str(self.folder / SOCKET)
         self._server: asyncio.AbstractServer | None = None
         self._peers: set[Peer] = set()
-        self._lines: list[Peer] = []
+        self._closed = False
 
     async def open(self) -> None:
         """Start to listen."""
@@ -77,6 +77,9 @@ class Hub:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = Peer(reader, writer)
+        if self._closed:  # it was accepted in the last moment
+            peer.close()
+            return
         self._peers.add(peer)
         try:
             hello = await peer.read()
@@ -96,6 +99,7 @@ class Hub:
 
     async def close(self) -> None:
         """Hang up on every process, which ends them all, and remove the folder."""
+        self._closed = True
         if self._server is not None:
             self._server.close()
         for peer in list(self._peers):
