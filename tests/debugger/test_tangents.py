@@ -127,8 +127,7 @@ def test_what_cannot_be_followed_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         Unfollowed, match="PolarBackward0 cannot be followed: it computes with complex numbers"
     ):
         tangent_of(turned, w, (0,))
-    if not hasattr(torch._C._autograd.SavedTensor, "unpack_hook"):  # before torch 2.9 they are watched for
-        private.watch_saved_tensor_hooks()
+    private.watch_saved_tensor_hooks()
     again = checkpoint(lambda t: t.exp() * 2, w, use_reentrant=False)
     with pytest.raises(Unfollowed, match="activation checkpointing"):
         tangent_of(again.sum(), w, (0,))

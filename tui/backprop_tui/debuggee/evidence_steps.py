@@ -305,7 +305,7 @@ def _described(scheduler: Any, given: Mapping[str, Any], say: Say) -> dict[str, 
     if "lr_lambdas" in own:
         say = _not_asked_at_first if _multiplies_from_1_on(scheduler) and epoch <= 0 else say
         found["factors"] = [say(function, epoch) for function in own["lr_lambdas"]]
-    if "anneal_func" in own:  # before torch 2.9 SWALR has no `_anneal_strategy`
+    if "anneal_func" in own:  # SWALR of torch 2.6 has no `_anneal_strategy`
         found.setdefault("_anneal_strategy", own["anneal_func"].__name__.strip("_").partition("_")[0])
     if own.get("_scale_fn_custom") is not None:
         found["_scale_fn_custom"] = None

@@ -26,6 +26,16 @@ def address_of(tensor: torch.Tensor) -> int:
         return id(tensor)
 
 
+def start_of(tensor: torch.Tensor) -> int:
+    """Address of a tensor's first element; its own identity where it has none, as in `address_of`."""
+    if keeps_elsewhere(tensor):
+        return id(tensor)
+    try:
+        return tensor.data_ptr() or id(tensor)
+    except RuntimeError:
+        return id(tensor)
+
+
 def on_cpu(tensor: torch.Tensor) -> torch.Tensor:
     """The elements in row-major order, on the CPU, without a history.
 
@@ -39,7 +49,8 @@ def on_cpu(tensor: torch.Tensor) -> torch.Tensor:
         return values
     if values.layout is not torch.strided:
         values = values.to_dense()
-    return private.with_memory(values.cpu().resolve_conj().resolve_neg()).contiguous()
+    values = values.cpu().resolve_conj().resolve_neg()
+    return (values.clone() if private.is_zero_everywhere(values) else values).contiguous()
 
 
 def _as_they_are(tensor: torch.Tensor) -> bool:

@@ -18,6 +18,7 @@ _CONTAINER_DEPTH = 3
 _CONTAINER_ITEMS = 64
 _HOLDERS = (list, tuple, dict, torch.Tensor)
 _OF_ALL_MODULES = frozenset(vars(torch.nn.Module()))
+"""Attributes that are soonest known to hold nothing of the script's."""
 
 
 class Names:
@@ -131,17 +132,16 @@ class Names:
             self._remember(module, path)
         for owned in (private.own_parameters, private.own_buffers):
             for path, module in named:
-                if tensors := owned(module):
-                    for key, tensor in tensors.items():
-                        if tensor is not None:
-                            self._remember(tensor, join(path, key))
+                for key, tensor in owned(module).items():
+                    if tensor is not None:
+                        self._remember(tensor, join(path, key))
         for path, module in named:
             self._enter_unregistered(path, module)
 
     def _enter_unregistered(self, path: str, module: torch.nn.Module) -> None:
         """Layers in a Python list and tensors that are plain attributes: the module itself knows neither."""
         for key, item in vars(module).items():
-            if isinstance(item, _HOLDERS) and key not in _OF_ALL_MODULES and key[0] != "_":
+            if key not in _OF_ALL_MODULES and isinstance(item, _HOLDERS) and not key.startswith("_"):
                 self._enter(f"{path}.{key}", item, _CONTAINER_DEPTH)
 
     def _remember(self, thing: Any, name: str) -> None:

@@ -288,11 +288,6 @@ def is_zero_everywhere(tensor: torch.Tensor) -> bool:
     return tensor._is_zerotensor()
 
 
-def with_memory(tensor: torch.Tensor) -> torch.Tensor:
-    """The same values in memory."""
-    return tensor.clone() if is_zero_everywhere(tensor) else tensor
-
-
 OwnNode = torch.autograd.function.BackwardCFunction
 """What the nodes of custom functions are derived from."""
 Accumulator: type = type(torch.autograd.graph.get_gradient_edge(torch.empty(0, requires_grad=True)).node)
@@ -436,13 +431,18 @@ def step_by_script(optimizer: Optimizer) -> bool:
     return step is not None and made_in not in (lr_scheduler.__name__, __name__)
 
 
+def of_torch(kind: type) -> bool:
+    """Whether a class of optimizers or schedulers is torch's own."""
+    return kind.__module__.startswith("torch.optim.")
+
+
 def plain_step(optimizer: Optimizer) -> bool:
     """Whether a ``step`` runs torch's code only: a class of torch.optim, and nothing that the script hung on
     it."""
     own: Any = optimizer
     hooks = (own._optimizer_step_pre_hooks, own._optimizer_step_post_hooks, *_GLOBAL_STEP_HOOKS)
     return (
-        type(optimizer).__module__.startswith("torch.optim.")
+        of_torch(type(optimizer))
         and not step_by_script(optimizer)
         and all(_is_ours(hook) for group in hooks for hook in group.values())
     )

@@ -12,7 +12,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from backprop_tui.debuggee import checkpoint, evidence, evidence_steps, private
 from backprop_tui.debuggee.changes import ChangeError
 from backprop_tui.debuggee.changes.fork import in_fork
-from backprop_tui.debuggee.memory import keeps_elsewhere
+from backprop_tui.debuggee.memory import start_of
 from backprop_tui.debuggee.op import Op
 from backprop_tui.debuggee.recorder import Recorder
 
@@ -188,12 +188,7 @@ class _Label(NamedTuple):
 
 def _memory(tensor: torch.Tensor) -> tuple[int, int]:
     """Where a tensor's elements are and how many: views of the whole of it have the same."""
-    if keeps_elsewhere(tensor):
-        return id(tensor), 0
-    try:
-        return tensor.data_ptr() or id(tensor), tensor.numel()
-    except RuntimeError:  # no memory of its own
-        return id(tensor), 0
+    return start_of(tensor), tensor.numel()
 
 
 def _strides(tensor: torch.Tensor) -> tuple[int, ...]:

@@ -208,7 +208,7 @@ class History:
         """
         self.check_rates(optimizer)
         living = self.schedulers()
-        torchs = all(type(scheduler).__module__.startswith("torch.optim.") for scheduler in living)
+        torchs = all(private.of_torch(type(scheduler)) for scheduler in living)
         whole = len(living) == len(self.made) and len(self.own) == len(optimizer.param_groups)
         return self.complete and torchs and whole and self.log.length <= REPLAYED
 

@@ -194,7 +194,7 @@ def _checked_in(
 ) -> Any:
     """The value, if the class takes it together with what the group has already."""
     kind = type(optimizer)
-    if not kind.__module__.startswith("torch.optim."):
+    if not private.of_torch(kind):
         return value
     known = hyperparameters(kind)
     if name not in known:

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from backprop_tui.debuggee.changes.errors import ChangeError
 from backprop_tui.debuggee.changes.history import History, history_of
 from backprop_tui.debuggee.changes.registry import Registry
-from backprop_tui.debuggee.private import inner_schedulers
+from backprop_tui.debuggee.private import inner_schedulers, of_torch
 from backprop_tui.protocol import plain
 
 
@@ -32,7 +32,7 @@ def preview(registry: Registry, n: int, of_copies: bool = False) -> list[dict[st
         for number, optimizer in enumerate(registry.optimizers()):
             chosen = stepping(optimizer, registry)
             arguments = [_arguments(optimizer, scheduler) for scheduler in chosen]
-            if of_copies:
+            if chosen and of_copies:
                 optimizer, chosen = _copies(optimizer, chosen)
             if chosen:
                 plans.append({"optimizer": number, **_plan(optimizer, chosen, arguments, n)})
@@ -51,8 +51,7 @@ def stepping(optimizer: Optimizer, registry: Registry) -> list[LRScheduler]:
 def _copies(optimizer: Optimizer, schedulers: list[LRScheduler]) -> tuple[Optimizer, list[LRScheduler]]:
     """Copies that share nothing with an optimizer and its schedulers but what no scheduler writes."""
     for scheduler in _with_inner(schedulers):
-        names = [name for name, value in vars(scheduler).items() if _calls_script(value)]
-        if names or not type(scheduler).__module__.startswith("torch.optim."):
+        if not of_torch(type(scheduler)) or any(map(_calls_script, vars(scheduler).values())):
             raise ChangeError(
                 f"what {type(scheduler).__name__} does next is only asked in a copy of the process,"
                 " because it may be code of the script's own"
