@@ -163,9 +163,14 @@ class Engine:
         with private.DisableTorchFunction():
             if op.record is None:
                 op.record = self.recorder.begun(op, most)
-            if most == ALL and self.witness.wanted:
-                self.witness.begins(op)
+            if most == ALL:
+                self.foresee(op)
         self.quiet -= 1
+
+    def foresee(self, op: Op) -> None:
+        """Take down what an operation is about to read, if that is wanted and was not done at a stop."""
+        if self.recording and self.witness.wanted and not op.witnessed:
+            self.witness.begins(op)
 
     def _begin_iteration(self) -> None:
         self.clock.begin_iteration()

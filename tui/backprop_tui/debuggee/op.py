@@ -61,3 +61,8 @@ class Op:
     @property
     def time(self) -> list[int]:
         return [self.landmark, self.index]
+
+    def forget_description(self) -> None:
+        """It has not run yet, and will read something else: describe it anew."""
+        self.record = self.evidence = None
+        self.witnessed = False

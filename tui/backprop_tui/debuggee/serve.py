@@ -65,11 +65,17 @@ class Server:
         self._send("stop", self._place(op, reason) | more)
         going = None
         while going is None:
+            self._foresee()
             going = self._answer(self.checkpoints.channel.receive())
             if going == "woken" and op is not None and self.engine.gate.reached(op):
                 self._send("stop", self._place(op, "goto"))
                 going = None
         self._stopped = False
+
+    def _foresee(self) -> None:
+        """While the debugger reads: take down what will be wanted when the operation runs."""
+        if self._op is not None:
+            self.engine.foresee(self._op)
 
     @property
     def next_op(self) -> Op | None:
@@ -85,7 +91,7 @@ class Server:
         """The operation that is about to run, described anew."""
         if self._op is None:
             return None
-        self._op.record = None
+        self._op.forget_description()
         self._op.record = self.engine.recorder.begun(self._op, ALL)
         return self._op.record
 

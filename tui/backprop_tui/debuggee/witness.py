@@ -105,7 +105,6 @@ class Witness:
         earlier = self._accumulated.get(leaf)
         left = earlier is not None and earlier < op.iteration
         message["saved"]["stale"] = left and leaf.grad is not None and bool(leaf.grad.any())
-        self._accumulated[leaf] = op.iteration
         return message
 
     def _after(self, op: Op, message: dict[str, Any], results: Any) -> None:
@@ -117,6 +116,7 @@ class Witness:
             message["grad_inputs"] = [evidence.pack(item) for item in results]
         elif message["kind"] == "accumulate":
             evidence_steps.after_accumulate(message, op.inputs[1])
+            self._accumulated[op.inputs[1]] = op.iteration
         elif message["kind"] == "update":
             evidence_steps.after_update(message, op.inputs[1], op.inputs[0], self._known)
         elif message["kind"] == "schedule":
