@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from backprop_tui.debuggee.describe import describe
+from backprop_tui.debuggee.memory import bytes_of, is_plain
 from backprop_tui.protocol import TensorInfo
 
 _BITS = {
@@ -46,14 +47,23 @@ class Descriptions:
 class _Described:
     """A tensor as it was described, with a copy of its elements if they were looked at."""
 
-    __slots__ = ("_bits", "_looked_at", "_reference", "info", "key")
+    __slots__ = ("_address", "_bits", "_bytes", "_looked_at", "_reference", "info", "key")
 
     def __init__(self, tensor: torch.Tensor, key: tuple[Any, ...], info: TensorInfo) -> None:
         self.key = key
         self.info = info
         self._reference = weakref.ref(tensor)
         self._looked_at = info.get("values") is not None or "norm" in info
-        self._bits = _bits(tensor, copied=True) if self._looked_at else None
+        self._address = 0
+        self._bits = self._bytes = None
+        if self._looked_at:
+            self._copy(tensor)
+
+    def _copy(self, tensor: torch.Tensor) -> None:
+        if is_plain(tensor):
+            self._address, self._bytes = tensor.data_ptr(), bytes_of(tensor)
+        else:
+            self._bits = _bits(tensor, copied=True)
 
     def still(self, tensor: torch.Tensor) -> bool:
         """Whether the tensor is the one that was described, and as it was."""
@@ -61,12 +71,15 @@ class _Described:
             return False
         if not self._looked_at:
             return True
+        if self._bytes is not None:
+            here = tensor.data_ptr() == self._address and tensor.is_contiguous()
+            return here and bytes_of(tensor) == self._bytes
         bits = _bits(tensor)
         return bits is not None and self._bits is not None and torch.equal(bits, self._bits)
 
 
 def _bits(tensor: torch.Tensor, copied: bool = False) -> torch.Tensor | None:
-    """The elements of a dense tensor, to be compared; None for tensors that cannot be."""
+    """The elements of a dense tensor that is elsewhere, to be compared; None for tensors that cannot be."""
     if tensor.layout is not torch.strided or tensor.is_complex() or tensor.is_quantized:
         return None
     try:

@@ -53,6 +53,11 @@ def on_cpu(tensor: torch.Tensor) -> torch.Tensor:
     return (values.clone() if private.is_zero_everywhere(values) else values).contiguous()
 
 
+def is_plain(tensor: torch.Tensor) -> bool:
+    """Whether the memory of a tensor holds its elements one after the other, for this process to read."""
+    return not keeps_elsewhere(tensor) and _as_they_are(tensor)
+
+
 def _as_they_are(tensor: torch.Tensor) -> bool:
     return (
         tensor.is_cpu
@@ -63,7 +68,7 @@ def _as_they_are(tensor: torch.Tensor) -> bool:
 
 
 def bytes_of(tensor: torch.Tensor) -> bytes:
-    """What a tensor of `on_cpu` holds, as the machine has it (little-endian wherever torch runs)."""
+    """What a tensor of `on_cpu`, or one that `is_plain`, holds, as the machine has it (little-endian wherever torch runs)."""
     return (
         ctypes.string_at(tensor.data_ptr(), tensor.numel() * tensor.element_size()) if tensor.numel() else b""
     )

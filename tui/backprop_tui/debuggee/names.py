@@ -189,10 +189,19 @@ def _items(value: Any) -> Iterator[tuple[str, Any]]:
 
 def _from_script(kind: type) -> bool:
     """Whether objects of a class are the script's own: those of libraries are not looked into."""
-    if not hasattr(kind, "__dict__"):
-        return False
-    path = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    return kind.__module__ == "__main__" or (path is not None and written_by_user(path))
+    return hasattr(kind, "__dict__") and _modules_of_script[kind.__module__]
+
+
+class _ModulesOfScript(dict[str, bool]):
+    """By name: asked at every stop of every variable."""
+
+    def __missing__(self, name: str) -> bool:
+        path = getattr(sys.modules.get(name), "__file__", None)
+        self[name] = name == "__main__" or (path is not None and written_by_user(path))
+        return self[name]
+
+
+_modules_of_script = _ModulesOfScript()
 
 
 def variable_name(tensor: torch.Tensor) -> str | None:

@@ -66,6 +66,7 @@ class Server:
         going = None
         while going is None:
             self._foresee()
+            self.checkpoints.channel.stay_awake()
             going = self._answer(self.checkpoints.channel.receive())
             if going == "woken" and op is not None and self.engine.gate.reached(op):
                 self._send("stop", self._place(op, "goto"))

@@ -17,16 +17,23 @@ from backprop_tui.protocol import HEADER, decode, encode
 Message = dict[str, Any]
 
 
-class Peer:
-    """One process of the debuggee: the root, a checkpoint, or the live one."""
+class Peer(asyncio.Protocol):
+    """One process of the debuggee: the root, a checkpoint, or the live one.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    The event loop hands over what arrives right where it reads it: a stream, with a task that waits for it,
+    would cost every step two more turns of the loop.
+    """
+
+    def __init__(self, on_hello: Callable[[Peer], None], peers: set[Peer]) -> None:
         self.hello: Message = {}
         self.closed = False
         self.on_message: Callable[[Peer, Message], None] = lambda peer, message: None
         self.on_close: Callable[[Peer], None] = lambda peer: None
+        self._on_hello = on_hello
+        self._peers = peers
+        self._greeted = False
+        self._received = bytearray()
+        self._transport: asyncio.Transport | None = None
 
     @property
     def pid(self) -> int:
@@ -34,29 +41,53 @@ class Peer:
 
     def send(self, message: Message) -> None:
         """Send one message; a process that is gone is not an error here, `on_close` tells."""
-        if not self.closed:
-            self._writer.write(encode(message))
-
-    async def read(self) -> Message | None:
-        """The next message, None at the end. An empty frame is the greeting of a life line."""
-        try:
-            (size,) = HEADER.unpack(await self._reader.readexactly(HEADER.size))
-            return decode(await self._reader.readexactly(size)) if size else {}
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return None
-
-    async def attend(self) -> None:
-        """Hand over messages until the process is gone."""
-        while (message := await self.read()) is not None:
-            self.on_message(self, message)
-        self.closed = True
-        self._writer.close()
-        self.on_close(self)
+        if not self.closed and self._transport is not None:
+            self._transport.write(encode(message))
 
     def close(self) -> None:
         """Hang up: the process ends itself."""
         self.closed = True
-        self._writer.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    # what the event loop calls
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A process has connected."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if self.closed:
+            transport.close()
+        self._peers.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Part of a message, or several."""
+        received = self._received
+        received += data
+        begin, end = 0, len(received)
+        while not self.closed and end - begin >= HEADER.size:
+            (size,) = HEADER.unpack_from(received, begin)
+            after = begin + HEADER.size + size
+            if after > end:
+                break
+            message = decode(memoryview(received)[begin + HEADER.size : after]) if size else {}
+            begin = after
+            self._take(message)
+        del received[:begin]
+
+    def _take(self, message: Message) -> None:
+        if self._greeted:
+            self.on_message(self, message)
+            return
+        self._greeted = True
+        if message:  # an empty frame is the greeting of a life line, on which nothing more will come
+            self.hello = message
+            self._on_hello(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The process is gone, or we have hung up."""
+        self.closed = True
+        self._peers.discard(self)
+        self.on_close(self)
 
 
 class Hub:
@@ -72,30 +103,14 @@ class Hub:
 
     async def open(self) -> None:
         """Start to listen."""
-        self._server = await asyncio.start_unix_server(self._connected, self.address)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(self._connects, self.address)
         os.chmod(self.address, 0o600)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = Peer(reader, writer)
-        if self._closed:  # it was accepted in the last moment
-            peer.close()
-            return
-        self._peers.add(peer)
-        try:
-            hello = await peer.read()
-            if hello is None:
-                return
-            if hello == {}:
-                await peer.read()
-                return
-            peer.hello = hello
-            self.on_hello(peer)
-            await peer.attend()
-        except asyncio.CancelledError:
-            pass
-        finally:
-            self._peers.discard(peer)
-            peer.close()
+    def _connects(self) -> Peer:
+        peer = Peer(self.on_hello, self._peers)
+        peer.closed = self._closed  # it is accepted in the last moment
+        return peer
 
     async def close(self) -> None:
         """Hang up on every process, which ends them all, and remove the folder."""
