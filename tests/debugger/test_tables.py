@@ -11,8 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backprop_tui.debuggee import finite
 from backprop_tui.debuggee.describe import ALL, describe
 from backprop_tui.debuggee.descriptions import Descriptions
+from backprop_tui.debuggee.evidence import pack
 from backprop_tui.debuggee.inspection import Inspection
 from backprop_tui.debuggee.names import Names
 from backprop_tui.debuggee.recorder import Recorder
@@ -86,6 +88,11 @@ def test_a_zero_that_changes_its_sign_has_changed_and_a_nan_that_stays_has_not()
     assert math.copysign(1, after["values"][0]) == -1
 
 
+def freed(tensor: torch.Tensor) -> torch.Tensor:
+    tensor.untyped_storage().resize_(0)
+    return tensor
+
+
 KINDS = {
     "sparse": lambda: torch.eye(3).to_sparse(),
     "complex": lambda: torch.tensor([1 + 2j]),
@@ -95,6 +102,7 @@ KINDS = {
     "without values": lambda: torch.ones(2, device="meta"),
     "half": lambda: torch.tensor([1.5], dtype=torch.float16),
     "transposed": lambda: torch.arange(6.0).reshape(2, 3).T,
+    "freed": lambda: freed(torch.ones(4)[2:]),
     "quantized": lambda: torch.quantize_per_tensor(torch.tensor([1.0]), 0.1, 0, torch.qint8),
 }
 
@@ -106,6 +114,19 @@ def test_every_kind_of_tensor_is_described_as_ever(kind: str) -> None:
     for _ in range(3):
         assert known.info(tensor, None, 64, ALL) == describe(tensor, None, 64, True)
         known.forget_unused()
+
+
+@pytest.mark.parametrize("start", [0, 2])
+def test_memory_that_was_given_back_is_not_read(start: int) -> None:
+    known, tensor = Descriptions(), torch.ones(4)[start:]
+    assert known.info(tensor, "w", 64, ALL)["values"] == [1.0] * (4 - start)
+    known.forget_unused()
+    freed(tensor)
+    assert known.info(tensor, "w", 64, ALL)["values"] is None
+    assert pack(tensor)["data"] is None and finite.badness(tensor) is None
+    known.forget_unused()
+    tensor.untyped_storage().resize_(16)
+    assert known.info(tensor.fill_(2), "w", 64, ALL)["values"] == [2.0] * (4 - start)
 
 
 class Parameters:

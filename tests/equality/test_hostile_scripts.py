@@ -12,7 +12,7 @@ from support.scripts import Run, backprop_tui, bare, environment, of_kind, recor
 
 SAME = [
     "sys_exit_3", "os_exit", "own_signals", "threads", "subprocesses", "closes_stdout", "profiled",
-    "node_hooks", "other_device", "without_numbers", "on_accelerator",
+    "node_hooks", "other_device", "without_numbers", "on_accelerator", "freed_memory",
 ]  # fmt: skip
 
 SAME_TOO = [

@@ -193,7 +193,7 @@ def encode(message: Any) -> bytes:
     return HEADER.pack(len(body)) + body
 
 
-def decode(body: bytes) -> Any:
+def decode(body: bytes | bytearray) -> Any:
     """A message, from what follows the length."""
     return marshal.loads(body)
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.nn.parameter import is_lazy
 
+from backprop_tui.debuggee.memory import FREED, is_freed
 from backprop_tui.protocol import TensorInfo, plain
 
 SMALL = 64
@@ -64,6 +65,9 @@ def values_of(tensor: torch.Tensor) -> Any:
 
 
 def dense(tensor: torch.Tensor) -> torch.Tensor:
+    """Its elements, without a history, for torch's functions to read. Raises RuntimeError if they are gone."""
+    if is_freed(tensor):
+        raise RuntimeError(FREED)
     tensor = tensor.detach()
     if tensor.layout is not torch.strided:
         tensor = tensor.to_dense()

@@ -53,10 +53,12 @@ class _Described:
         self.key = key
         self.info = info
         self._reference = weakref.ref(tensor)
-        self._looked_at = info.get("values") is not None or "norm" in info
+        _, limit, most, *_ = key
+        self._looked_at = tensor.numel() <= max(limit, most)
         self._address = 0
-        self._bits = self._bytes = None
-        if self._looked_at:
+        self._bytes: bytes | None = None
+        self._bits: torch.Tensor | None = None
+        if info.get("values") is not None or "norm" in info:
             self._copy(tensor)
 
     def _copy(self, tensor: torch.Tensor) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from backprop_tui.debuggee import private
 from backprop_tui.debuggee.describe import dense
+from backprop_tui.debuggee.memory import is_freed
 
 _DEPTH = 2
 """How deep numbers are looked for in a call's arguments."""
@@ -30,7 +31,8 @@ def badness(tensor: torch.Tensor) -> str | None:
 
 def holds_fractions(tensor: torch.Tensor) -> bool:
     """Whether its elements can be NaN or infinite, and are there at all."""
-    return (tensor.is_floating_point() or tensor.is_complex()) and tensor.device.type != "meta"
+    fractions = tensor.is_floating_point() or tensor.is_complex()
+    return fractions and tensor.device.type != "meta" and not is_freed(tensor)
 
 
 def worst(tensors: Iterable[torch.Tensor]) -> str | None:

@@ -27,10 +27,13 @@ class Points(Generic[P]):
     def __init__(self) -> None:
         self._points: list[P] = []
         self._landmarks = array("q")
+        self._shown: tuple[P, ...] | None = ()
+        """What was asked for last, as long as it is right: a run may have a million points, of which most
+        steps add none."""
 
     def add(self, point: P) -> None:
         """Enter a point in the place of the one that was known for its landmark."""
-        landmark = point["landmark"]
+        landmark, self._shown = point["landmark"], None
         place = bisect_left(self._landmarks, landmark)
         if place < len(self._landmarks) and self._landmarks[place] == landmark:
             self._points[place] = point
@@ -38,9 +41,12 @@ class Points(Generic[P]):
         self._landmarks.insert(place, landmark)
         self._points.insert(place, point)
 
-    def until(self, landmark: int) -> list[P]:
-        """The points up to a landmark."""
-        return self._points[: bisect_right(self._landmarks, landmark)]
+    def until(self, landmark: int) -> tuple[P, ...]:
+        """The points up to a landmark: the very same tuple as last time if they are the same."""
+        count = bisect_right(self._landmarks, landmark)
+        if self._shown is None or len(self._shown) != count:
+            self._shown = tuple(self._points[:count])
+        return self._shown
 
     def cut(self, landmark: int) -> list[P]:
         """The future after a landmark is another one now. Returns what was known of the old one, after
@@ -49,6 +55,7 @@ class Points(Generic[P]):
         left = self._points[place:]
         joints: list[P] = self._last_before(place, {_curve_of(point) for point in left})
         del self._points[place:], self._landmarks[place:]
+        self._shown = None
         return joints + left
 
     def _last_before(self, place: int, curves: set[Any]) -> list[P]:
@@ -106,17 +113,17 @@ class History:
     """The landmark of the last message."""
 
     @property
-    def losses(self) -> list[LossPoint]:
+    def losses(self) -> tuple[LossPoint, ...]:
         """Up to where the script stands."""
         return self._losses.until(self._now)
 
     @property
-    def rates(self) -> list[RatePoint]:
+    def rates(self) -> tuple[RatePoint, ...]:
         """Up to where the script stands."""
         return self._rates.until(self._now)
 
     @property
-    def output(self) -> list[OutputChunk]:
+    def output(self) -> tuple[OutputChunk, ...]:
         """Up to where the script stands."""
         return self.printed.chunks
 

@@ -60,12 +60,17 @@ class Printed:
         self._before = [0, 0]
         self._consumed = [0, 0]
         self._order = 0
+        self._chunks: tuple[OutputChunk, ...] | None = ()
+        """What was asked for last, as long as it is right."""
 
     @property
-    def chunks(self) -> list[OutputChunk]:
-        """What was printed up to where the script stands, both streams in the order of time."""
-        placed = merge(self._visible(0), self._visible(1), key=itemgetter(0))
-        return [chunk for _, chunk in placed]
+    def chunks(self) -> tuple[OutputChunk, ...]:
+        """What was printed up to where the script stands, both streams in the order of time: the very same
+        tuple as last time if it is the same."""
+        if self._chunks is None:
+            placed = merge(self._visible(0), self._visible(1), key=itemgetter(0))
+            self._chunks = tuple(chunk for _, chunk in placed)
+        return self._chunks
 
     def _visible(self, stream: int) -> list[tuple[_Order, OutputChunk]]:
         found: list[tuple[_Order, OutputChunk]] = []
@@ -101,7 +106,7 @@ class Printed:
         consumed = self._consumed[stream]
         data = self._new_data(path, consumed, size)
         self._consumed[stream] += len(data)
-        self._shown[stream] = before + self._consumed[stream]
+        self._show(stream, before + self._consumed[stream])
         start = 0
         for cut, place in cuts or [(size, 0)]:
             end = min(cut - consumed, len(data))
@@ -109,7 +114,13 @@ class Printed:
                 at = before + consumed + start
                 self._put(Piece(time, stream, at, data[start:end], self._order + place))
                 start = end
-        self._drop_oldest()
+        if start:
+            self._drop_oldest()
+
+    def _show(self, stream: int, size: int) -> None:
+        """The script stands where so many bytes have been printed."""
+        if size != self._shown[stream]:
+            self._shown[stream], self._chunks = size, None
 
     def _new_data(self, path: str, start: int, end: int) -> bytes:
         if end <= start:
@@ -130,6 +141,7 @@ class Printed:
 
     def _put(self, new: Piece) -> None:
         """Enter a piece in the place of what another process printed there."""
+        self._chunks = None
         pieces = self._pieces[new.stream]
         first = last = len(pieces)
         while first and pieces[first - 1].end > new.start:

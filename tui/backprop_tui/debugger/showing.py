@@ -131,10 +131,10 @@ class Showing:
             iteration_length=length,
             future=furthest[1] if furthest[0] > stop.time and not stop.over else None,
             records=run.trail.recent(stop.iteration),
-            losses=tuple(run.history.losses),
-            rates=tuple(run.history.rates),
+            losses=run.history.losses,
+            rates=run.history.rates,
             ghosts=run.history.ghosts,
-            output=tuple(run.history.output),
+            output=run.history.output,
             changes=run.log.chips(),
             explanations=(),
             notices=tuple(notice for notice in self.view.notices if notice.time < stop.time),
@@ -204,9 +204,9 @@ class Showing:
             history = self.run_of_script.history
             self._publish(
                 iteration=message["iteration"],
-                losses=tuple(history.losses),
-                rates=tuple(history.rates),
-                output=tuple(history.output),
+                losses=history.losses,
+                rates=history.rates,
+                output=history.output,
             )
 
     def _undone(self, entries: list[Entry]) -> None:

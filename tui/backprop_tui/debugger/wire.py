@@ -69,7 +69,7 @@ class Peer(asyncio.Protocol):
             after = begin + HEADER.size + size
             if after > end:
                 break
-            message = decode(memoryview(received)[begin + HEADER.size : after]) if size else {}
+            message = decode(received[begin + HEADER.size : after]) if size else {}
             begin = after
             self._take(message)
         del received[:begin]
