@@ -13,6 +13,7 @@ from support.scripts import Run, backprop_tui, bare, environment, of_kind, recor
 SAME = [
     "sys_exit_3", "os_exit", "own_signals", "threads", "subprocesses", "closes_stdout", "profiled",
     "node_hooks", "other_device", "without_numbers", "on_accelerator", "freed_memory",
+    "odd_objects",
 ]  # fmt: skip
 
 SAME_TOO = [

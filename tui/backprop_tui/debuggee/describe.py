@@ -10,6 +10,7 @@ import torch
 from torch.nn.parameter import is_lazy
 
 from backprop_tui.debuggee.memory import FREED, is_freed
+from backprop_tui.debuggee.objects import elements
 from backprop_tui.protocol import TensorInfo, plain
 
 SMALL = 64
@@ -27,8 +28,8 @@ def describe(tensor: torch.Tensor, name: str | None, limit: int = SMALL, most: i
 
     The summary reads every element: it is left out of tensors with more than ``most`` elements.
     """
-    if is_lazy(tensor):
-        return _uninitialised(tensor, name)
+    if not has_shape(tensor):
+        return _shapeless(tensor, name)
     info: TensorInfo = {
         "name": name,
         "shape": list(tensor.shape),
@@ -44,8 +45,13 @@ def describe(tensor: torch.Tensor, name: str | None, limit: int = SMALL, most: i
     return info
 
 
-def _uninitialised(tensor: torch.Tensor, name: str | None) -> TensorInfo:
-    """A parameter of a lazy module before its first call: it has no shape yet."""
+def has_shape(tensor: torch.Tensor) -> bool:
+    """Whether it has one: a parameter of a lazy module has none before the first call, nor has a nested
+    tensor."""
+    return not (is_lazy(tensor) or (tensor.is_nested and tensor.layout is torch.strided))
+
+
+def _shapeless(tensor: torch.Tensor, name: str | None) -> TensorInfo:
     return {
         "name": name,
         "shape": [],
@@ -65,7 +71,8 @@ def values_of(tensor: torch.Tensor) -> Any:
 
 
 def dense(tensor: torch.Tensor) -> torch.Tensor:
-    """Its elements, without a history, for torch's functions to read. Raises RuntimeError if they are gone."""
+    """Its elements, without a history, for torch's functions to read. Raises RuntimeError if there are
+    none."""
     if is_freed(tensor):
         raise RuntimeError(FREED)
     tensor = tensor.detach()
@@ -112,13 +119,16 @@ def tensors_in(value: Any, depth: int = 3) -> list[torch.Tensor]:
     if isinstance(value, torch.Tensor):
         return [value]
     if depth and isinstance(value, (list, tuple)):
-        return [tensor for item in value for tensor in tensors_in(item, depth - 1)]
+        return [tensor for item in elements(value) for tensor in tensors_in(item, depth - 1)]
     if depth and isinstance(value, dict):
-        return [tensor for item in value.values() for tensor in tensors_in(item, depth - 1)]
+        return [tensor for item in dict.values(value) for tensor in tensors_in(item, depth - 1)]
     return []
 
 
 def in_words(error: BaseException) -> str:
     """``ValueError: too many``, or the class alone of an exception that says nothing."""
-    text = str(error)
+    try:
+        text = str(error)
+    except Exception:  # of the script's own class; Python writes the same
+        text = "<exception str() failed>"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

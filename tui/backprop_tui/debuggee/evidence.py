@@ -14,6 +14,7 @@ from backprop_tui.debuggee import private
 from backprop_tui.debuggee.describe import tensors_in
 from backprop_tui.debuggee.graph import is_accumulator
 from backprop_tui.debuggee.memory import bytes_of, on_cpu
+from backprop_tui.debuggee.objects import elements, written
 
 LARGEST = 1_000_000
 """Tensors of more elements are not copied."""
@@ -38,14 +39,14 @@ def pack(value: Any, known: Namer = nameless, depth: int = 6) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else {"$float": str(value)}
     if depth and isinstance(value, list):
-        return [pack(item, known, depth - 1) for item in value]
+        return [pack(item, known, depth - 1) for item in elements(value)]
     if depth and isinstance(value, tuple):
-        return {"$tuple": [pack(item, known, depth - 1) for item in value]}
+        return {"$tuple": [pack(item, known, depth - 1) for item in elements(value)]}
     if depth and isinstance(value, dict):
-        return {str(key): pack(item, known, depth - 1) for key, item in value.items()}
+        return {written(key): pack(item, known, depth - 1) for key, item in dict.items(value)}
     if isinstance(value, slice):
         return {"$tuple": ["slice", *(pack(end, known) for end in (value.start, value.stop, value.step))]}
-    return {"$other": "..." if value is Ellipsis else str(value)}
+    return {"$other": "..." if value is Ellipsis else written(value)}
 
 
 def _packed(tensor: torch.Tensor) -> dict[str, Any]:

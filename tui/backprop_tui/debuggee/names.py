@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from backprop_tui.debuggee import private
-from backprop_tui.debuggee.frames import user_frames, written_by_user
+from backprop_tui.debuggee.frames import user_frames
+from backprop_tui.debuggee.objects import items
 
 _CONTAINER_DEPTH = 3
-_CONTAINER_ITEMS = 64
 _HOLDERS = (list, tuple, dict, torch.Tensor)
 _OF_ALL_MODULES = frozenset(vars(torch.nn.Module()))
 """Attributes that are soonest known to hold nothing of the script's."""
@@ -104,7 +104,7 @@ class Names:
         for variables in reversed(list(_scopes(frames))):
             for name, value in variables.items():
                 if not name.startswith("__"):
-                    self._enter(name, value, _CONTAINER_DEPTH)
+                    self._try(name, value)
         if frames:
             self._last = self._known
             return
@@ -113,6 +113,12 @@ class Names:
             if entry[0]() is not None:
                 self._known.setdefault(key, entry)
 
+    def _try(self, name: str, value: Any) -> None:
+        try:
+            self._enter(name, value, _CONTAINER_DEPTH)
+        except Exception:  # an object that cannot even be asked what it is names nothing
+            return
+
     def _enter(self, name: str, value: Any, depth: int) -> None:
         if isinstance(value, torch.nn.Module):
             self._enter_module(name, value)
@@ -120,16 +126,11 @@ class Names:
             if value.requires_grad and value.is_leaf:
                 self._remember(value, name)
         elif depth and not isinstance(value, (str, bytes, int, float, ModuleType, type)):
-            for path, item in _items(value):
+            for path, item in items(value):
                 self._enter(name + path, item, depth - 1)
 
     def _enter_module(self, name: str, root: torch.nn.Module) -> None:
-        known = self._known.get(id(root))
-        if known is not None and known[0]() is root:
-            return
-        named = [(join(name, path), module) for path, module in root.named_modules(remove_duplicate=False)]
-        for path, module in named:
-            self._remember(module, path)
+        named = list(self._named_anew(name, root))
         for owned in (private.own_parameters, private.own_buffers):
             for path, module in named:
                 for key, tensor in owned(module).items():
@@ -137,6 +138,18 @@ class Names:
                         self._remember(tensor, join(path, key))
         for path, module in named:
             self._enter_unregistered(path, module)
+
+    def _named_anew(self, path: str, module: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
+        """A module and those inside it that have no name yet, which get theirs. One may hold another that
+        holds it."""
+        known = self._known.get(id(module))
+        if known is not None and known[0]() is module:
+            return
+        self._remember(module, path)
+        yield path, module
+        for key, child in private.own_modules(module).items():
+            if child is not None:
+                yield from self._named_anew(join(path, key), child)
 
     def _enter_unregistered(self, path: str, module: torch.nn.Module) -> None:
         """Layers in a Python list and tensors that are plain attributes: the module itself knows neither."""
@@ -174,36 +187,6 @@ def _scopes(frames: Iterable[FrameType]) -> Iterator[dict[str, Any]]:
         yield dict(vars(sys.modules["__main__"]))
 
 
-def _items(value: Any) -> Iterator[tuple[str, Any]]:
-    """What a container or an object of the script holds, with how it is written."""
-    if isinstance(value, (list, tuple)):
-        for index, item in enumerate(value[:_CONTAINER_ITEMS]):
-            yield f"[{index}]", item
-    elif isinstance(value, dict):
-        for key, item in list(value.items())[:_CONTAINER_ITEMS]:
-            yield f"[{key!r}]", item
-    elif _from_script(type(value)):
-        for key, item in list(vars(value).items())[:_CONTAINER_ITEMS]:
-            yield f".{key}", item
-
-
-def _from_script(kind: type) -> bool:
-    """Whether objects of a class are the script's own: those of libraries are not looked into."""
-    return hasattr(kind, "__dict__") and _modules_of_script[kind.__module__]
-
-
-class _ModulesOfScript(dict[str, bool]):
-    """By name: asked at every stop of every variable."""
-
-    def __missing__(self, name: str) -> bool:
-        path = getattr(sys.modules.get(name), "__file__", None)
-        self[name] = name == "__main__" or (path is not None and written_by_user(path))
-        return self[name]
-
-
-_modules_of_script = _ModulesOfScript()
-
-
 def variable_name(tensor: torch.Tensor) -> str | None:
     """The variable that is this very tensor, innermost frame first."""
     for frame in user_frames():
@@ -221,13 +204,19 @@ def tensor_variables() -> Iterator[tuple[str, torch.Tensor]]:
         for name, value in variables.items():
             if name.startswith("__"):
                 continue
-            for path, item in [("", value), *_items_of(value)]:
-                if isinstance(item, torch.Tensor) and id(item) not in seen:
+            for path, item in _tensors_of(value):
+                if id(item) not in seen:
                     seen.add(id(item))
                     yield name + path, item
 
 
-def _items_of(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, (str, bytes, int, float, torch.Tensor, ModuleType, type)):
-        return iter(())
-    return _items(value)
+def _tensors_of(value: Any) -> list[tuple[str, torch.Tensor]]:
+    """A variable's value, or those that it holds, if they are tensors; each with how it is reached."""
+    try:
+        if isinstance(value, torch.Tensor):
+            return [("", value)]
+        if isinstance(value, (str, bytes, int, float, ModuleType, type)):
+            return []
+        return [(path, item) for path, item in items(value) if isinstance(item, torch.Tensor)]
+    except Exception:  # as in `Names._try`
+        return []

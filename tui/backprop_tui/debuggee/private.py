@@ -183,6 +183,11 @@ def own_buffers(module: torch.nn.Module) -> dict[str, torch.Tensor | None]:
     return module._buffers
 
 
+def own_modules(module: torch.nn.Module) -> dict[str, torch.nn.Module | None]:
+    """The modules directly inside a module, by name."""
+    return module._modules
+
+
 _global_hooks = (
     torch.nn.modules.module._global_forward_pre_hooks,
     torch.nn.modules.module._global_forward_hooks,

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from backprop_tui.debuggee import checkpoint
-from backprop_tui.debuggee.describe import ALL
+from backprop_tui.debuggee.describe import ALL, in_words
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.frames import user_frames
 from backprop_tui.debuggee.gate import until_from
@@ -126,7 +126,7 @@ class Server:
         engine, clock = self.engine, self.engine.clock
         message["type"] = kind
         if kind == "stop" and self._with_details:
-            message["details"] = self.commands["details"]({})
+            message.update(self._details())
         message.update(engine.curves.take())
         message["digests"], clock.digests = clock.digests, []
         message["starts"], clock.starts = clock.starts, []
@@ -140,6 +140,14 @@ class Server:
         engine.recorder.completed.clear()
         message["warnings"], engine.recorder.warnings = engine.recorder.warnings, []
         self.checkpoints.channel.send(message)
+
+    def _details(self) -> Message:
+        """What is shown beside the operation. No state of the script's may end it because we look at it."""
+        try:
+            return {"details": self.commands["details"]({})}
+        except Exception as error:
+            self.note(f"the parameters cannot be shown: {in_words(error)}")
+            return {}
 
     def _answer(self, message: Message) -> str | None:
         """Obey one message. "go" when it is time to go on, "woken" in a copy that just was."""
