@@ -126,7 +126,7 @@ def test_from_the_start_nothing_has_been_printed(tmp_path: Path) -> None:
     history.take(message((0, 1), output=[first.add("näher".encode()), None]))
     history.take(message((0, 0), output=[File(tmp_path / "2.out").mark(), None]))
 
-    assert history.output == []
+    assert history.output == ()
 
 
 def test_old_output_is_dropped_and_going_back_still_works(
@@ -147,7 +147,7 @@ def test_a_file_that_is_gone_is_no_error(tmp_path: Path) -> None:
     output = Printed()
     output.read(0, (0, 0), str(tmp_path / "none"), 10, 0)
 
-    assert output.chunks == []
+    assert output.chunks == ()
 
 
 @given(st.text(), st.integers(0, 200))
@@ -197,7 +197,7 @@ def test_curve_points_after_the_cursor_are_hidden() -> None:
     assert [point["site"] for point in history.losses] == ["train.py:7"] * 2
     assert [point["lrs"] for point in history.rates] == [[0.1]]
     history.take(message((0, 0)))
-    assert (history.losses, history.rates) == ([], [])
+    assert (history.losses, history.rates) == ((), ())
     history.take(message((4, 0)))
     assert len(history.losses) == len(history.rates) == 2
 
@@ -219,7 +219,7 @@ def test_after_a_change_the_points_that_lay_ahead_are_gone() -> None:
     history.take(message((4, 0), digests=[[2, 7]]))
 
     assert [point["landmark"] for point in history.losses] == [1]
-    assert history.rates == []
+    assert history.rates == ()
 
 
 def test_the_first_landmark_that_differs_is_named() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.nn.parameter import is_lazy
 
+from backprop_tui.debuggee.graph import standing
 from backprop_tui.debuggee.memory import FREED, is_freed
 from backprop_tui.debuggee.objects import elements
 from backprop_tui.protocol import TensorInfo, plain
@@ -30,13 +31,14 @@ def describe(tensor: torch.Tensor, name: str | None, limit: int = SMALL, most: i
     """
     if not has_shape(tensor):
         return _shapeless(tensor, name)
+    requires_grad, leaf = standing(tensor)
     info: TensorInfo = {
         "name": name,
         "shape": list(tensor.shape),
         "dtype": str(tensor.dtype)[6:],
         "values": None,
-        "requires_grad": tensor.requires_grad,
-        "leaf": tensor.is_leaf,
+        "requires_grad": requires_grad,
+        "leaf": leaf,
     }
     if tensor.numel() <= limit:
         info["values"] = values_of(tensor)

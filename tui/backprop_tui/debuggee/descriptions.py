@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from backprop_tui.debuggee.describe import describe, has_shape
+from backprop_tui.debuggee.graph import standing
 from backprop_tui.debuggee.memory import bytes_of, is_plain
 from backprop_tui.protocol import TensorInfo
 
@@ -34,7 +35,7 @@ class Descriptions:
         """As `describe`: the very same dictionary as last time if nothing is different."""
         if not has_shape(tensor):
             return describe(tensor, name, limit, most)
-        key = (name, limit, most, tensor.shape, tensor.dtype, tensor.requires_grad, tensor.is_leaf)
+        key = (name, limit, most, tensor.shape, tensor.dtype, *standing(tensor))
         known = self._known.get(id(tensor))
         if known is None or known.key != key or not known.still(tensor):
             known = _Described(tensor, key, describe(tensor, name, limit, most))

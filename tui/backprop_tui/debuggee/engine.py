@@ -19,6 +19,7 @@ from backprop_tui.debuggee.conditions import Conditions
 from backprop_tui.debuggee.describe import ALL, BESIDE, in_words, scalar_of, tensors_in
 from backprop_tui.debuggee.frames import in_constructor, user_frame, written_by_user
 from backprop_tui.debuggee.gate import Gate
+from backprop_tui.debuggee.graph import standing
 from backprop_tui.debuggee.names import Names
 from backprop_tui.debuggee.op import Op
 from backprop_tui.debuggee.optable import changes_in_place
@@ -374,7 +375,7 @@ def _trains(level: str, name: str, inputs: Any) -> bool:
         return not in_constructor()
     if changes_in_place(name) or name in _NO_TRAINING or not torch.is_grad_enabled():
         return False
-    return any(tensor.requires_grad for tensor in tensors_in(inputs)) and not in_constructor()
+    return any(standing(tensor)[0] for tensor in tensors_in(inputs)) and not in_constructor()
 
 
 def _loss_value(roots: Any) -> float | None:

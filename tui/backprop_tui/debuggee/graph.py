@@ -30,6 +30,18 @@ def is_accumulator(node: Any) -> bool:
     return type(node) is private.Accumulator
 
 
+def standing(tensor: torch.Tensor) -> tuple[bool, bool]:
+    """Whether a tensor requires a gradient, and whether it is a leaf of its graph.
+
+    A view that was made under ``no_grad``, and whose memory was written to since, cannot be asked
+    (torch/csrc/autograd/variable.cpp): under ``no_grad`` it is like any other result.
+    """
+    try:
+        return tensor.requires_grad, tensor.is_leaf
+    except RuntimeError:
+        return False, True
+
+
 def leaves(roots: Any) -> list[torch.Tensor]:
     """The leaves that the roots' gradients can reach."""
     return [node.variable for node in reachable(roots) if is_accumulator(node)]

@@ -13,6 +13,7 @@ import torch
 
 from backprop_tui.debuggee import private
 from backprop_tui.debuggee.frames import user_frames
+from backprop_tui.debuggee.graph import standing
 from backprop_tui.debuggee.objects import items
 
 _CONTAINER_DEPTH = 3
@@ -51,7 +52,7 @@ class Names:
 
     def tensor(self, tensor: torch.Tensor) -> str | None:
         """The name of any tensor, None for a temporary."""
-        if isinstance(tensor, torch.nn.Parameter) or (tensor.requires_grad and tensor.is_leaf):
+        if isinstance(tensor, torch.nn.Parameter) or standing(tensor) == (True, True):
             return self._lasting(tensor)
         known = self._known.get(id(tensor))
         if known is not None and known[0]() is tensor:
@@ -123,7 +124,7 @@ class Names:
         if isinstance(value, torch.nn.Module):
             self._enter_module(name, value)
         elif isinstance(value, torch.Tensor):
-            if value.requires_grad and value.is_leaf:
+            if standing(value) == (True, True):
                 self._remember(value, name)
         elif depth and not isinstance(value, (str, bytes, int, float, ModuleType, type)):
             for path, item in items(value):
