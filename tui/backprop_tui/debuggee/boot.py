@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import torch.utils.data
 
-from backprop_tui.debuggee import checkpoint, clipping, compiler, private, warn
+from backprop_tui.debuggee import checkpoint, clipping, compiler, private, tracers, warn
 from backprop_tui.debuggee.altering import Alterations
 from backprop_tui.debuggee.backward import Backward
 from backprop_tui.debuggee.changes import ChangeError, Changes
@@ -73,6 +73,7 @@ class Debuggee:
         private.watch_saved_tensor_hooks()
         compiler.load_late(self.engine.quietly)
         warn.install(self.engine.warned)
+        tracers.leave_alone(self.observer.away)
         checkpoint.hide_from_waiting(self.checkpoints)
         self.engine.quiet += 1
         Backward(self.engine, self.observer).install()

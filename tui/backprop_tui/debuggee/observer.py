@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -80,6 +81,20 @@ class Observer(private.FunctionMode):
             private.push_below(self)
             clock.end_whole(before, operations)
         return result
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nothing is seen, and the mode is off the stack."""
+        stacked = private.stacked(self)
+        if stacked:
+            private.remove(self)
+        self.engine.quiet += 1
+        try:
+            yield
+        finally:
+            self.engine.quiet -= 1
+            if stacked:
+                private.push_below(self)
 
     def sync(self) -> None:
         """Put the mode on the stack or take it off, as observation and changes now want it.
