@@ -49,8 +49,11 @@ class Registry:
         return [scheduler for scheduler in living if id(scheduler) not in inner]
 
     def add(self, optimizer: Optimizer) -> None:
-        """Register an optimizer, once; a copy of another one is not constructed and comes late."""
-        if self._paused or any(reference() is optimizer for reference in self._optimizers):
+        """Register an optimizer, once; a copy of another one is not constructed and comes late.
+
+        One with the very groups of another only passes calls on to it (as accelerate's does): it is none.
+        """
+        if self._paused or any(_is_same(optimizer, known) for known in self.optimizers()):
             return
         self._optimizers = [reference for reference in self._optimizers if reference() is not None]
         self._optimizers.append(ref(optimizer))
@@ -151,6 +154,10 @@ class Registry:
             history = history_of(optimizer)
             history.complete = history.complete and not history.made and owner is optimizer
         return result
+
+
+def _is_same(optimizer: Optimizer, known: Optimizer) -> bool:
+    return optimizer is known or optimizer.param_groups is known.param_groups
 
 
 def _given(group: Any) -> dict[str, Any]:
