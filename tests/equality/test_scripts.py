@@ -30,6 +30,7 @@ REAL = {
     "mlp_784": ["--iterations", "10"],
     "toy": ["60", "Adam"],
     "dropout_digest": ["15"],
+    "idioms": [],
 }
 
 

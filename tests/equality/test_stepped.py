@@ -22,6 +22,7 @@ MORE = {
     "seed_002_milestones": [],
     "no_optimizer": ["--iterations", "4"],
     "lbfgs": ["--steps", "1", "--max-iter", "2"],
+    "idioms": [],
 }
 
 

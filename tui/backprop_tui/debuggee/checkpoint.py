@@ -8,9 +8,10 @@ import random
 import signal
 from collections.abc import Callable, Iterator
 from functools import wraps
+from threading import Thread
 from typing import Any
 
-from backprop_tui.debuggee import files, private, threads
+from backprop_tui.debuggee import files, private, threads, workers
 from backprop_tui.debuggee.appending import Appending, set_back
 from backprop_tui.debuggee.channel import Channel
 from backprop_tui.debuggee.output import Output
@@ -26,6 +27,8 @@ class Checkpoints:
         """A fork of ours is under way: hooks on fork need not disown the copy."""
         self.token = 0
         """That of the message which woke this process: it tells from which future a copy is."""
+        self._workers: list[Thread] = []
+        """Threads to be started again in a woken copy."""
         self._middle: int | None = None
         """The process between this one and its youngest copy, which has not been waited for."""
         self.appending = Appending()
@@ -36,11 +39,17 @@ class Checkpoints:
         """Make a checkpoint here.
 
         Returns None in the original. Returns again in each woken copy, with the message that woke
-        it. ``place`` is what the copy says of itself: its time and iteration. The copy is forked
-        twice, so that the script's own ``os.wait`` never meets it. The script goes on while the second
-        fork is made, which takes longer than the first, unless it listens to the end of its children.
+        it. ``place`` is what the copy says of itself: its time and iteration. None is made while a thread
+        that is to be started again in the copy does not come to rest.
+
+        The copy is forked twice, so that the script's own ``os.wait`` never meets it. The script goes on
+        while the second fork is made, which takes longer than the first, unless it listens to the end of its
+        children.
         """
         self.wait_for_middle()
+        self._workers = workers.workers()
+        if not workers.come_to_rest(self._workers):
+            return None
         before_fork()
         self.appending.forked()
         open_files = files.remember()
@@ -123,6 +132,7 @@ class Checkpoints:
             self.troubles = files.cut_off(open_files)
         if self.output is not None:
             self.output.redirect()
+        workers.start_again(self._workers)
 
 
 def hide_from_waiting(checkpoints: Checkpoints) -> None:

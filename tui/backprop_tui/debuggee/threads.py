@@ -12,6 +12,8 @@ import sys
 import threading
 from types import FrameType
 
+from backprop_tui.debuggee.workers import is_worker
+
 MAIN = threading.get_ident()
 """The script's own thread. A fork has only the thread that forked, which keeps its number."""
 _HARMLESS = frozenset({"TMonitor"})
@@ -42,7 +44,7 @@ def obstacle() -> str | None:
     if len(tasks) == 1:
         return None
     others = [item for item in threading.enumerate() if item is not threading.main_thread()]
-    named = [item.name for item in others if type(item).__name__ not in _HARMLESS]
+    named = [item.name for item in others if type(item).__name__ not in _HARMLESS and not is_worker(item)]
     if named:
         return f"the script runs a thread of its own ({', '.join(named[:3])})"
     if len(tasks) == 1 + len(others):
