@@ -41,3 +41,25 @@ def test_a_norm_below_the_limit_changes_nothing() -> None:
 @pytest.mark.parametrize("kind", [1.0, 2.0, 3.0, math.inf])
 def test_every_norm(kind: float) -> None:
     assert clipped([torch.randn(4, 3), torch.randn(7), torch.randn(())], 0.1, kind).verdict == "✓"
+
+
+def limited(gradients: list[torch.Tensor], most: float) -> list[Explanation]:
+    leaves = [torch.nn.Parameter(torch.zeros_like(item)) for item in gradients]
+    for leaf, gradient in zip(leaves, gradients, strict=True):
+        leaf.grad = gradient.clone()
+    message = capture.of_call("clip_grad_value_", (gradients,), {"clip_value": most})
+    torch.nn.utils.clip_grad_value_(leaves, most)
+    message["outputs"] = capture.of_outputs([leaf.grad for leaf in leaves])
+    return explain(travelled(message))
+
+
+def test_every_gradient_is_brought_within_the_limits() -> None:
+    one, other = limited([torch.tensor([3.0, -0.25]), torch.tensor([[-4.0]])], 0.5)
+    assert (one.symbols, one.verdict, other.verdict) == ("min(max(g, −0.5), 0.5)", "✓", "✓")
+    assert (one.element, other.element) == ("min(max(3, −0.5), 0.5)", "min(max(−4, −0.5), 0.5)")
+    assert one.note == "2 of 3 elements lay beyond ±0.5."
+
+
+def test_a_gradient_that_is_no_number_stays_none() -> None:
+    (shown,) = limited([torch.tensor([math.nan, math.inf, 0.1])], 1.0)
+    assert shown.verdict == "✓"

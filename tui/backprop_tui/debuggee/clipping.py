@@ -46,7 +46,7 @@ def _wrapped(engine: Engine, original: Callable[..., Any], limit: str) -> Callab
         except BaseException as error:
             engine.fail(op, error)
             raise
-        engine.end(op, result)
+        engine.end(op, gradients if result is None else result)  # what it has written, as of any in-place op
         return result
 
     return clip

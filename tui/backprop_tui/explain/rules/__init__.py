@@ -30,6 +30,7 @@ FAMILIES = (
     "indexing",
     "scattering",
     "joining",
+    "sequences",
     "activations",
     "softmax",
     "foreach",

@@ -53,10 +53,38 @@ def _note(case: Case) -> str:
     )
 
 
+def _limit(case: Case) -> float:
+    return float(case["clip_value"])
+
+
+def _limited(case: Case) -> list[Array | None]:
+    most = _limit(case)
+    return [np.clip(values, -most, most) for values in _gradients(case)]
+
+
+def _limited_element(case: Case, number: int, index: Index) -> str:
+    owner = [item for item in case.operands["gradients"] if isinstance(item, Tensor)][number]
+    most = number_text(_limit(case))
+    return f"min(max({number_text(owner.values[index], owner.dtype)}, −{most}), {most})"
+
+
+def _beyond(case: Case) -> str:
+    gradients, most = _gradients(case), _limit(case)
+    beyond = sum(int((np.abs(values) > most).sum()) for values in gradients)
+    return f"{beyond} of {sum(values.size for values in gradients)} elements lay beyond ±{most:g}."
+
+
 OPS: dict[str, Rule] = {
     "clip_grad_norm_": Rule(
         _symbols, _total, "gradients, max_norm, norm_type=2.0", element=_element, note=_note
-    )
+    ),
+    "clip_grad_value_": Rule(
+        "min(max(g, −{clip_value}), {clip_value})",
+        _limited,
+        "gradients, clip_value",
+        element=_limited_element,
+        note=_beyond,
+    ),
 }
 
 NODES: dict[str, Rule] = {}
