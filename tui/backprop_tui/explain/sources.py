@@ -6,10 +6,13 @@ _GIVEN = "numbers that the script gives"
 _MEMORY = "memory as it was found: no numbers yet"
 _CHANCE = "drawn by chance from a random generator"
 _READ = "read out of a tensor, into Python"
+_EQUAL = "whether both have the same shape and the same elements, as a truth value of Python"
+_CLOSE = "whether all |input − other| ≤ atol + rtol·|other|, as a truth value of Python"
 
 SOURCES: dict[str, str] = {
     **dict.fromkeys(
-        ("tensor", "as_tensor", "asarray", "from_numpy", "frombuffer", "scalar_tensor", "Parameter"), _GIVEN
+        ("tensor", "as_tensor", "asarray", "from_numpy", "frombuffer", "scalar_tensor", "Parameter",
+         "sparse_coo_tensor", "sparse_csr_tensor"), _GIVEN
     ),
     **dict.fromkeys(
         ("empty", "empty_like", "new_empty", "empty_strided", "empty_permuted", "resize_", "resize_as_"),
@@ -26,5 +29,7 @@ SOURCES: dict[str, str] = {
         _CHANCE,
     ),
     **dict.fromkeys(("item", "tolist", "numpy", "__bool__", "__int__", "__float__", "__index__"), _READ),
+    "equal": _EQUAL,
+    "allclose": _CLOSE,
 }  # fmt: skip
 """Name of a torch function or tensor method to where its numbers come from."""
