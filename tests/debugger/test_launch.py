@@ -18,6 +18,7 @@ def test_a_question_does_not_start_cuda(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = {
         "PYTORCH_NVML_BASED_CUDA_CHECK": "0",
+        "TOKENIZERS_PARALLELISM": "true",
         "CUDA_VISIBLE_DEVICES": "1",
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=0",
     }

@@ -41,6 +41,8 @@ TUNABLES = "GLIBC_TUNABLES"
 """The variable from which glibc takes its settings as a program starts."""
 _GPUS = "CUDA_VISIBLE_DEVICES"
 _ASK_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
+_UNLESS_SET = {_ASK_NVML: "1", "TOKENIZERS_PARALLELISM": "false", "NUMEXPR_NUM_THREADS": "1"}
+"""Libraries that would start threads of their own, after which a process cannot be forked."""
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS")
 
 
@@ -97,7 +99,7 @@ def environment(program: Program) -> dict[str, str]:
     ours = {**dict.fromkeys(_ONE_THREAD, "1"), TUNABLES: tunables}
     if Path(program.target).resolve().is_relative_to(_LESSONS):
         ours[_GPUS] = ""
-    return {_ASK_NVML: "1", **os.environ, **ours}
+    return {**_UNLESS_SET, **os.environ, **ours}
 
 
 def launch(program: Program, address: str, folder: Path, capture: bool) -> subprocess.Popen[bytes]:
