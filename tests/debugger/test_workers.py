@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 from backprop_tui.debuggee import workers
+from backprop_tui.debuggee.appending import Appending
 from backprop_tui.debugger.futures import Future
 from support.driving import Driver
 from support.scripts import bare, script
@@ -39,6 +40,18 @@ def test_a_race_writes_nothing(driver: Driver, tmp_path: Path) -> None:
 
     assert [lane.state for lane in race.lanes] == ["done", "done"]
     assert (tmp_path / "events.txt").read_text() == before
+
+
+def test_what_is_written_after_the_last_message_can_be_cut_off_too(tmp_path: Path) -> None:
+    """A file that was opened before a checkpoint has its length noted there, before it is opened again."""
+    appending, file = Appending(), tmp_path / "events"
+    appending.remember(file)
+    file.write_text("one")
+    count, opened = appending.news()
+    assert (count, opened) == (0, [(str(file), None)])
+    appending.forked()
+    file.write_text("one, two")
+    assert appending.news() == (1, [(str(file), 3)])
 
 
 class _AsyncWriterThread(threading.Thread):

@@ -14,6 +14,9 @@ from typing import Any
 
 from backprop_tui.debuggee.changes.wrapping import transparent
 
+_LATELY = 100
+"""Files."""
+
 
 class Appending:
     """Remembers how long a file was before it was opened, the first time after each checkpoint."""
@@ -21,7 +24,7 @@ class Appending:
     def __init__(self) -> None:
         self.count = 0
         """How many have been remembered, by this process and those that it is a copy of."""
-        self._since: set[str] = set()
+        self._since: dict[str, None] = {}
         self._unsent: list[tuple[str, int | None]] = []
 
     def install(self) -> None:
@@ -32,24 +35,32 @@ class Appending:
         @wraps(original)
         def opened(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
             if isinstance(mode, str) and ("a" in mode or "x" in mode):
-                self._remember(file)
+                self.remember(file)
             return original(file, mode, *args, **kwargs)
 
         builtins.open = io.open = opened
 
-    def _remember(self, file: Any) -> None:
+    def remember(self, file: Any) -> None:
+        """A file is about to be opened to be appended to."""
         if not isinstance(file, (str, bytes, os.PathLike)):
             return
         path = os.path.abspath(os.fsdecode(file))
         there = os.path.exists(path)
         if path not in self._since and (os.path.isfile(path) or not there):
-            self._since.add(path)
+            self._since[path] = None
             self._unsent.append((path, os.path.getsize(path) if there else None))
             self.count += 1
 
     def forked(self) -> None:
-        """A checkpoint was made: the lengths from here on are others."""
+        """A checkpoint is made: the lengths from here on are others.
+
+        Those of the files that were opened of late are noted at once: a thread of the script's may open them
+        after the last message that could tell of it.
+        """
+        lately = list(self._since)[-_LATELY:]
         self._since.clear()
+        for path in lately:
+            self.remember(path)
 
     def news(self) -> tuple[int, list[tuple[str, int | None]]]:
         """How many were told before, and (path, length or None where there was no file) of the others."""

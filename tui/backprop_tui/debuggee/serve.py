@@ -9,7 +9,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-from backprop_tui.debuggee import checkpoint
+from backprop_tui.debuggee import checkpoint, workers
 from backprop_tui.debuggee.describe import ALL, in_words
 from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.frames import user_frames
@@ -60,6 +60,7 @@ class Server:
         """Say where we are and what happened since, then obey until told to go on."""
         self._stopped = True
         self._op = op
+        workers.come_to_rest(workers.workers())  # or what they write while we stand here would not be told
         if reason == "iterations":
             self.end(0, reason)
         self._send("stop", self._place(op, reason) | more)

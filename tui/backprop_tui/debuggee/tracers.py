@@ -16,8 +16,7 @@ import torch
 from backprop_tui.debuggee.changes.wrapping import transparent
 
 _TRACERS = {
-    torch.jit: ("trace", "trace_module", "_get_trace_graph"),
-    torch.jit._trace: ("trace", "trace_module", "_get_trace_graph"),
+    torch.jit: ("trace", "trace_module"),
     torch.export: ("export", "draft_export", "export_for_training"),
 }
 """By the module in which the script finds them."""

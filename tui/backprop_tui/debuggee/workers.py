@@ -24,6 +24,8 @@ def is_worker(thread: threading.Thread) -> bool:
 
 def workers() -> list[threading.Thread]:
     """Those that live."""
+    if threading.active_count() == 1:
+        return []
     return [thread for thread in threading.enumerate() if is_worker(thread)]
 
 
