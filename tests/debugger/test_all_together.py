@@ -440,7 +440,11 @@ def test_every_command_in_one_sequence(driver: Driver, fresh: FreshRuns) -> None
     follow(driver, fresh, EVERYTHING, print)
 
 
-@pytest.mark.parametrize("most", [processes.MOST_CHECKPOINTS, 3], ids=["many", "few"])
+@pytest.mark.parametrize(
+    "most",
+    [pytest.param(processes.MOST_CHECKPOINTS, marks=pytest.mark.exhaustive), 3],
+    ids=["many", "few"],
+)
 def test_any_sequence_of_commands(
     driver: Driver, fresh: FreshRuns, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
