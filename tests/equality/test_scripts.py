@@ -109,3 +109,15 @@ def test_two_traces_of_one_script_are_equal() -> None:
 
     assert [r for r in one if r["iteration"]] == [r for r in other if r["iteration"]]
     assert len(one) == len(other) > 100
+
+
+def test_a_step_within_a_step_has_the_updates_of_the_optimizer_that_makes_them() -> None:
+    seen = records("idioms")
+    (end, *_) = (
+        place for place, row in enumerate(seen) if (row["kind"], row["name"]) == ("step", "FlatMinima")
+    )
+    step = seen[end]
+    inside = [row for row in seen[:end] if row["time"] > step["time"] and row["depth"] == step["depth"] + 1]
+
+    made = [(row["kind"], row["name"]) for row in inside if row["name"] != "FlatMinima"]
+    assert made == [("update", "SGD"), ("update", "SGD"), ("zero_grad", "zero_grad")]

@@ -2,6 +2,7 @@
 
 import copy
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -56,6 +57,44 @@ def train(model: nn.Module, words: torch.Tensor, labels: torch.Tensor) -> None:
     print(best, all(torch.equal(kept[name], saved["model"][name]) for name in kept))
 
 
+class FlatMinima(torch.optim.Optimizer):
+    """Climbs a little first, and lets another optimizer step from there (sharpness-aware minimization)."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], **settings: float) -> None:
+        super().__init__(parameters, {"rho": 0.05, **settings})
+        self.base = torch.optim.SGD(self.param_groups, **settings)
+
+    def each(self) -> Iterator[nn.Parameter]:
+        return (p for group in self.param_groups for p in group["params"] if p.grad is not None)
+
+    @torch.no_grad()
+    def climb(self) -> None:
+        length = torch.stack([p.grad.norm() for p in self.each()]).norm()
+        for p in self.each():
+            self.state[p]["from"] = p.clone()
+            p.add_(p.grad * 0.05 / length)
+        self.zero_grad()
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        for p in self.each():
+            p.data = self.state[p]["from"]
+        self.base.step()
+        self.zero_grad()
+
+
+def step_within_a_step(x: torch.Tensor) -> None:
+    model = nn.Linear(2, 1)
+    optimizer = FlatMinima(model.parameters(), lr=0.1)
+    for _ in range(2):
+        model(x).square().mean().backward()
+        optimizer.climb()
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        print(loss.item(), model.weight.grad)
+
+
 def differentiate_twice() -> None:
     """The gradient penalty of WGAN-GP, and a step within the step (MAML)."""
     critic = nn.Sequential(nn.Linear(2, 4), nn.LeakyReLU(0.2), nn.Linear(4, 1))
@@ -103,6 +142,7 @@ def written_down(model: nn.Module, words: torch.Tensor) -> None:
 model, words, labels = Words(), torch.randint(10, (8, 3)), torch.randint(3, (8,))
 train(model, words, labels)
 prune.l1_unstructured(model.out, "weight", 0.3)
+step_within_a_step(torch.randn(4, 2))
 differentiate_twice()
 with_functions()
 written_down(model.eval(), words)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Any
 
@@ -60,8 +61,10 @@ class Steps:
         @transparent
         @wraps(original)
         def step(*args: Any, **kwargs: Any) -> Any:
-            if self._stepping or not engine.ours():
+            if not engine.ours():
                 return original(*args, **kwargs)
+            if self._stepping:
+                return self._within(original, args, kwargs)
             self._stepping += 1
             try:
                 rates = self._begins(args[0])
@@ -77,6 +80,16 @@ class Steps:
             return result
 
         return step
+
+    @transparent
+    def _within(self, original: Any, args: Any, kwargs: Any) -> Any:
+        """A step inside a step: of its own base class, or of another optimizer that makes the updates (as in
+        one that looks for flat minima)."""
+        updates = self.observer.updates
+        if updates is None or updates.optimizer is args[0]:
+            return original(*args, **kwargs)
+        updates.close()
+        return self._watched(original, args, kwargs)
 
     def _begins(self, optimizer: Any) -> list[Any]:
         """The rates that the step will use. Looks whether the script has set them."""
@@ -141,21 +154,28 @@ class Steps:
         return args, kwargs
 
     def _wrap_closure(self, closure: Callable[..., Any]) -> Callable[..., Any]:
-        observer = self.observer
-
         @wraps(closure)
         def call(*args: Any, **kwargs: Any) -> Any:
-            updates, observer.updates = observer.updates, None
             stepping, self._stepping = self._stepping, 0
-            if updates is not None:
-                updates.close()
             try:
-                return closure(*args, **kwargs)
+                with self._aside():
+                    return closure(*args, **kwargs)
             finally:
-                observer.updates = updates
                 self._stepping = stepping
 
         return call
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """What happens is no part of an update, though a step is under way."""
+        observer = self.observer
+        updates, observer.updates = observer.updates, None
+        if updates is not None:
+            updates.close()
+        try:
+            yield
+        finally:
+            observer.updates = updates
 
     # zero_grad
     def _wrap_zero_grad(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -168,22 +188,28 @@ class Steps:
                 return original(target, *args, **kwargs)
             if not engine.observing:
                 return changes.zero_grad.wrap(original)(target, *args, **kwargs)
-            op = engine.begin(PHASE, "zero_grad", "zero_grad", target)
-            clear = changes.zero_grad.wrap(original)  # which a stop before it may have decided
-            plain = changes.zero_grad.mode == "on" and counting.sets_none(args, kwargs)
-            try:
-                if plain and self.observer.overlooks("zero_grad"):
-                    everything = (target, *args)
-                    result = self.observer.call_counted(counting.gradients, original, everything, kwargs)
-                else:
-                    result = clear(target, *args, **kwargs)
-            except BaseException as error:
-                engine.fail(op, error)
-                raise
-            engine.end(op, result)
-            return result
+            with self._aside():
+                return self._clear(original, target, args, kwargs)
 
         return zero_grad
+
+    @transparent
+    def _clear(self, original: Callable[..., Any], target: Any, args: Any, kwargs: Any) -> Any:
+        engine, changes = self.engine, self.changes
+        op = engine.begin(PHASE, "zero_grad", "zero_grad", target)
+        clear = changes.zero_grad.wrap(original)  # which a stop before it may have decided
+        plain = changes.zero_grad.mode == "on" and counting.sets_none(args, kwargs)
+        try:
+            if plain and self.observer.overlooks("zero_grad"):
+                everything = (target, *args)
+                result = self.observer.call_counted(counting.gradients, original, everything, kwargs)
+            else:
+                result = clear(target, *args, **kwargs)
+        except BaseException as error:
+            engine.fail(op, error)
+            raise
+        engine.end(op, result)
+        return result
 
     # scheduler.step
     def _wrap_schedule(self, original: Callable[..., Any]) -> Callable[..., Any]:
