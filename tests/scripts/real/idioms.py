@@ -10,6 +10,7 @@ from torch import nn
 from torch.func import functional_call, grad_and_value, jacrev, vmap
 from torch.nn.utils import parametrizations, prune
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+from torch.utils.checkpoint import checkpoint
 
 torch.manual_seed(0)
 
@@ -95,6 +96,14 @@ def step_within_a_step(x: torch.Tensor) -> None:
         print(loss.item(), model.weight.grad)
 
 
+def recomputed_and_not(x: torch.Tensor) -> None:
+    """One network in two places of a graph, one of which runs a pass of its own inside the pass."""
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+    x = x.clone().requires_grad_()
+    (checkpoint(model, x, use_reentrant=True).mean() + 2 * model(x).mean()).backward()
+    print(x.grad.sum().item(), [p.grad.sum().item() for p in model.parameters()])
+
+
 def differentiate_twice() -> None:
     """The gradient penalty of WGAN-GP, and a step within the step (MAML)."""
     critic = nn.Sequential(nn.Linear(2, 4), nn.LeakyReLU(0.2), nn.Linear(4, 1))
@@ -143,6 +152,7 @@ model, words, labels = Words(), torch.randint(10, (8, 3)), torch.randint(3, (8,)
 train(model, words, labels)
 prune.l1_unstructured(model.out, "weight", 0.3)
 step_within_a_step(torch.randn(4, 2))
+recomputed_and_not(torch.randn(4, 2))
 differentiate_twice()
 with_functions()
 written_down(model.eval(), words)

@@ -232,6 +232,9 @@ class Hooks:
 
     def __init__(self, engine: Engine, both: bool, retained: bool) -> None:
         self.engine = engine
+        self._depth = engine.passes
+        """Passes within one another, up to this one. A leaf, or a node that is used again, may have hooks of
+        several: only those of the pass that runs it answer."""
         self._retained = retained
         """The graph outlives the pass, and its hooks must not."""
         self._both = both
@@ -272,6 +275,8 @@ class Hooks:
                 self._handles.append(handle)
 
     def _node_begins(self, name: str, sequence: int, grad_outputs: Any) -> None:
+        if self.engine.passes != self._depth:
+            return
         if not self._both:
             self._ends(None, None)
         if self._removed:
@@ -280,6 +285,8 @@ class Hooks:
             self._begin("node", name, (sequence, None, grad_outputs))
 
     def _accumulate_begins(self, index: int, grad_outputs: Any) -> None:
+        if self.engine.passes != self._depth:
+            return
         if not self._both:
             self._ends(None, None)
         if not self.engine.quiet:
@@ -295,7 +302,7 @@ class Hooks:
         self._open.append(op)
 
     def _ends(self, grad_inputs: Any, grad_outputs: Any) -> None:
-        if self._open:
+        if self._open and self.engine.passes == self._depth:
             op = self._open.pop()
             self.engine.end(op, grad_inputs)
             op.inputs = None
