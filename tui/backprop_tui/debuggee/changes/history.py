@@ -219,3 +219,8 @@ def history_of(optimizer: Optimizer) -> History:
     if found is None:
         found = optimizer.__dict__[KEY] = History()
     return found
+
+
+def share_history(optimizer: Optimizer, other: Optimizer) -> None:
+    """Let an optimizer that passes everything on to another have the history of that one."""
+    optimizer.__dict__[KEY] = history_of(other)

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from backprop_tui.debuggee import private
-from backprop_tui.debuggee.changes.history import history_of
+from backprop_tui.debuggee.changes.history import history_of, share_history
 from backprop_tui.debuggee.changes.wrapping import transparent
 
 Wrapped = Callable[..., Any]
@@ -51,10 +51,17 @@ class Registry:
     def add(self, optimizer: Optimizer) -> None:
         """Register an optimizer, once; a copy of another one is not constructed and comes late.
 
-        One with the very groups of another only passes calls on to it (as accelerate's does): it is none.
+        One with the very groups of another passes calls on to it (as accelerate's does): it is none of its
+        own, and what happens to it happens to the other.
         """
-        if self._paused or any(_is_same(optimizer, known) for known in self.optimizers()):
+        if self._paused:
             return
+        for known in self.optimizers():
+            if known is optimizer:
+                return
+            if known.param_groups is optimizer.param_groups:
+                share_history(optimizer, known)
+                return
         self._optimizers = [reference for reference in self._optimizers if reference() is not None]
         self._optimizers.append(ref(optimizer))
 
@@ -154,10 +161,6 @@ class Registry:
             history = history_of(optimizer)
             history.complete = history.complete and not history.made and owner is optimizer
         return result
-
-
-def _is_same(optimizer: Optimizer, known: Optimizer) -> bool:
-    return optimizer is known or optimizer.param_groups is known.param_groups
 
 
 def _given(group: Any) -> dict[str, Any]:
