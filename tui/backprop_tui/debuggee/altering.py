@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 from torch.optim import Optimizer
@@ -126,7 +127,7 @@ class Alterations:
         return {
             "zero_grad": self.changes.zero_grad.mode,
             "loss": (loss.name if loss is not None else None) or self.observer.loss_name,
-            "optimizer": " + ".join(type(item).__name__ for item in optimizers) or None,
+            "optimizer": " + ".join(counted(optimizers)) or None,
             "lr": rates[0] if rates else None,
             "scheduler": "off" if names and self.changes.scheduler_off else names,
             "backward_gradient": self.changes.backward_gradient,
@@ -240,9 +241,10 @@ class Alterations:
         if checkpoint.obstacle() is None:
             tried(self.registry, optimizer, lambda: convert(optimizer, wanted, given, self.registry))
         sentence = convert(optimizer, wanted, given, self.registry)
-        others = [type(item).__name__ for item in self.registry.optimizers()[1:]]
+        every = self.registry.optimizers()
+        others = counted(every[1:])
         if others:
-            sentence += f" It is the first of {len(others) + 1} optimizers: {', '.join(others)} as before."
+            sentence += f" It is the first of {len(every)} optimizers: {', '.join(others)} as before."
         return " + ".join([text, *others]), sentence
 
     def _chosen_optimizer(self) -> Optimizer | None:
@@ -294,3 +296,13 @@ class Alterations:
     def _seed(self, value: int) -> Answer:
         seed_generators(value)
         return f"seed {value}", ""
+
+
+def counted(optimizers: list[Optimizer]) -> list[str]:
+    """Their names; of more than two in a row that are alike the number: some scripts make one for each
+    parameter."""
+    found = []
+    for name, alike in groupby(type(item).__name__ for item in optimizers):
+        many = len(list(alike))
+        found += [f"{many} {name}"] if many > 2 else [name] * many
+    return found
