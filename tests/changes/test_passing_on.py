@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 import torch
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from backprop_tui.debuggee.altering import counted
 from backprop_tui.debuggee.changes.registry import Registry
 from backprop_tui.debuggee.changes.schedule import preview
 
@@ -54,16 +52,3 @@ def test_one_with_groups_of_its_own_is_another(registry: Registry) -> None:
     one, other = SGD(parameters, lr=0.5), SGD(parameters, lr=0.25)
 
     assert registry.optimizers() == [one, other]
-
-
-@pytest.mark.parametrize(
-    ("kinds", "told"),
-    [
-        ([SGD], ["SGD"]),
-        ([Adam, Adam], ["Adam", "Adam"]),
-        ([Adam] * 5 + [SGD], ["5 Adam", "SGD"]),
-        ([SGD, Adam, SGD], ["SGD", "Adam", "SGD"]),
-    ],
-)
-def test_many_that_are_alike_are_told_by_their_number(kinds: list[Any], told: list[str]) -> None:
-    assert counted([kind([torch.nn.Parameter(torch.ones(1))], lr=0.1) for kind in kinds]) == told

@@ -102,3 +102,18 @@ def test_the_way_back_is_offered_where_there_is_one(reason):
 
     assert "backspace goes back" in told((0, 1))
     assert "backspace" not in told((0, 0)) and "^r starts it again" in told((0, 0))
+
+
+@pytest.mark.parametrize(
+    ("optimizers", "told"),
+    [
+        ("Adam + Adam", "Adam + Adam"),
+        ("Adam + Adam + Adam + Adam + SGD", "4 Adam + SGD"),
+        ("SGD + Adam + SGD", "SGD + Adam + SGD"),
+    ],
+)
+def test_many_optimizers_that_are_alike_are_told_by_their_number(optimizers, told):
+    view = view_at(14)
+    shown = replace(view, toggles=replace(view.toggles, optimizer=optimizers))
+
+    assert f" · {told} · lr" in plain(title(shown, 140, 1)[0])

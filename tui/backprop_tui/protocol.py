@@ -14,6 +14,8 @@ import json
 import marshal
 import math
 import struct
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any, TypedDict
 
 VERSION = 1
@@ -228,3 +230,13 @@ def nonfinite_word(value: float) -> str:
 def number(value: Any) -> float:
     """The float behind a number or one of the three words."""
     return float(value)
+
+
+def counted(names: Iterable[str]) -> list[str]:
+    """Names one after the other; of more than two that are alike the number: ``12 Adam``, ``SGD``. Some
+    scripts make an optimizer for each parameter."""
+    found = []
+    for name, alike in groupby(names):
+        many = len(list(alike))
+        found += [f"{many} {name}"] if many > 2 else [name] * many
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import groupby
 from typing import Any
 
 from torch.optim import Optimizer
@@ -25,6 +24,7 @@ from backprop_tui.debuggee.engine import Engine
 from backprop_tui.debuggee.inspection import Inspection
 from backprop_tui.debuggee.observer import Observer
 from backprop_tui.debuggee.recorder import rates_of
+from backprop_tui.protocol import counted
 
 Message = dict[str, Any]
 NO_LOSS_SEEN = (
@@ -127,7 +127,7 @@ class Alterations:
         return {
             "zero_grad": self.changes.zero_grad.mode,
             "loss": (loss.name if loss is not None else None) or self.observer.loss_name,
-            "optimizer": " + ".join(counted(optimizers)) or None,
+            "optimizer": " + ".join(type(item).__name__ for item in optimizers) or None,
             "lr": rates[0] if rates else None,
             "scheduler": "off" if names and self.changes.scheduler_off else names,
             "backward_gradient": self.changes.backward_gradient,
@@ -242,7 +242,7 @@ class Alterations:
             tried(self.registry, optimizer, lambda: convert(optimizer, wanted, given, self.registry))
         sentence = convert(optimizer, wanted, given, self.registry)
         every = self.registry.optimizers()
-        others = counted(every[1:])
+        others = counted(type(item).__name__ for item in every[1:])
         if others:
             sentence += f" It is the first of {len(every)} optimizers: {', '.join(others)} as before."
         return " + ".join([text, *others]), sentence
@@ -296,13 +296,3 @@ class Alterations:
     def _seed(self, value: int) -> Answer:
         seed_generators(value)
         return f"seed {value}", ""
-
-
-def counted(optimizers: list[Optimizer]) -> list[str]:
-    """Their names; of more than two in a row that are alike the number: some scripts make one for each
-    parameter."""
-    found = []
-    for name, alike in groupby(type(item).__name__ for item in optimizers):
-        many = len(list(alike))
-        found += [f"{many} {name}"] if many > 2 else [name] * many
-    return found

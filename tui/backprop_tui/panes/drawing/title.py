@@ -9,6 +9,7 @@ from backprop_tui.explain.numbers import significant
 from backprop_tui.panes.drawing import notices
 from backprop_tui.panes.drawing.records import phase_word
 from backprop_tui.panes.drawing.text import Piece, Pieces, beside, clean, width_of
+from backprop_tui.protocol import counted
 
 NAME = "backprop-tui"
 
@@ -75,7 +76,7 @@ def _toggles(view: View, changed: dict[str, Change]) -> list[tuple[str, bool]]:
     if toggles.loss:
         shown.append(("loss", toggles.loss))
     if toggles.optimizer:
-        shown.append(("optimizer", toggles.optimizer))
+        shown.append(("optimizer", " + ".join(counted(toggles.optimizer.split(" + ")))))
     if toggles.lr is not None:
         shown.append(("lr", f"lr {significant(toggles.lr, 'float64', 4)}"))
     if toggles.scheduler:
