@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch.utils.checkpoint import checkpoint
 
+from backprop_tui.debuggee import evidence as capture
 from backprop_tui.debuggee import private
 from backprop_tui.debuggee.evidence import saved_of
 from backprop_tui.explain.explanation import explain
-from explain.observing import call
+from explain.observing import call, travelled
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +45,19 @@ def test_memory_as_it_was_found_is_not_called_unexplained() -> None:
     (shown,) = explain(evidence)
     assert shown.check is None
     assert "no rule" not in shown.symbols
+
+
+def test_what_cannot_be_explained_is_told_with_the_reason() -> None:
+    node = torch.ones(2, requires_grad=True).sigmoid().grad_fn
+    assert node is not None
+    message = {**capture.of_node(node, [None]), "grad_inputs": [None]}
+    assert [one.symbols for one in explain(travelled(message))] == ["no gradient comes in, and none goes out"]
+
+    z = torch.tensor([1 + 2j, 2j], requires_grad=True)
+    numbers = z.abs()
+    gradient = torch.ones(2)
+    message = capture.of_node(numbers.grad_fn, [gradient])
+    message["grad_inputs"] = capture.of_outputs(torch.autograd.grad(numbers, z, gradient))
+    (shown,) = explain(travelled(message))
+    assert shown.symbols == "no rule for AbsBackward0 with such operands yet"
+    assert shown.verdict == "?"

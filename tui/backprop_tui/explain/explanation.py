@@ -87,8 +87,14 @@ def explain(evidence: Evidence, index: Index | None = None) -> list[Explanation]
     if case is None and evidence.kind == "op" and evidence.name in SOURCES:
         return [Explanation(SOURCES[evidence.name], "", "", SOURCE)]
     if rule is None or case is None:
-        return [_unknown(evidence)]
+        return [_unknown(evidence, _no_rule(evidence, rule))]
     return explained(rule, case, index)
+
+
+def _no_rule(evidence: Evidence, rule: Rule | None) -> str:
+    if evidence.kind == "node" and all(one is None for one in evidence.grad_outputs):
+        return "no gradient comes in, and none goes out"
+    return f"no rule for {evidence.name}{'' if rule is None else ' with such operands'} yet"
 
 
 def _of_step(evidence: Evidence, index: Index | None) -> Explanation:
@@ -147,7 +153,7 @@ def explained(rule: Rule, case: Case, index: Index | None = None) -> list[Explan
             precision = rule.precision(case, number)
             verdict = compare(torchs, summed_to(ours, torchs.shape), size, precision)
             found.append(_explanation(rule, case, number, torchs, verdict, index, np.shape(ours)))
-    return found or [_unknown(case.evidence)]
+    return found or [_unknown(case.evidence, _no_rule(case.evidence, rule))]
 
 
 def summed_to(values: Array, shape: tuple[int, ...]) -> Array:
@@ -209,12 +215,12 @@ def unexplained(sentence: str) -> Explanation:
     return Explanation(sentence, "", "", UNKNOWN)
 
 
-def _unknown(evidence: Evidence) -> Explanation:
+def _unknown(evidence: Evidence, why: str) -> Explanation:
     results = [item for item in results_of(evidence) if item is not None]
     into = [item for item in evidence.grad_outputs if item is not None]
     came = f"incoming {', '.join(_whole(item) for item in into)} · outgoing " if into else ""
     return Explanation(
-        symbols=f"no rule for {evidence.name} yet",
+        symbols=why,
         numbers="",
         result=came + ", ".join(_whole(item) for item in results),
         verdict=UNKNOWN,
