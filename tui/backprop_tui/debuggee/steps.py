@@ -188,6 +188,8 @@ class Steps:
                 return original(target, *args, **kwargs)
             if not engine.observing:
                 return changes.zero_grad.wrap(original)(target, *args, **kwargs)
+            if self.observer.updates is None:
+                return self._clear(original, target, args, kwargs)
             with self._aside():
                 return self._clear(original, target, args, kwargs)
 
