@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from support.driving import Driver
 # Before anything imports torch: tests fork, and a copy has only the thread that forked.
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_name] = "1"
+
+# A shell starts what it puts in the background with this signal ignored, which is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The progress in lessons is kept there.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="backprop-tui-state-")
