@@ -32,7 +32,12 @@ def same(script: str, *arguments: str) -> int:
 
 @pytest.mark.parametrize(
     ("name", "least"),
-    [("steps_alone", 3000), ("passes", 400), ("real/custom_function", 1500), ("real/gan", 10_000)],
+    [
+        pytest.param("steps_alone", 3000, marks=pytest.mark.exhaustive),
+        ("passes", 400),
+        ("real/custom_function", 1500),
+        ("real/gan", 10_000),
+    ],
 )
 def test_counted_as_a_whole_and_one_by_one(name: str, least: int) -> None:
     assert same(str(SCRIPTS / f"{name}.py")) >= least
