@@ -58,7 +58,7 @@ def test_each_number_says_where_it_comes_from() -> None:
     found = right(lambda: pad_sequence([torch.tensor([1.0, 2.0]), torch.tensor([3.0])], padding_value=9.0))
     (shown,) = found["pad_sequence"]
     assert shown.symbols == "2 sequences side by side, the shorter ones filled up with 9"
-    assert shown.element == "9 (filled in)"
+    assert (shown.element, shown.numbers, shown.result) == ("9 (filled in)", "9 (filled in)", "9")
     packs = right(lambda: packed(True))["_pack_padded_sequence"]
     assert packs[1].symbols == "how many sequences are longer than each step"
     assert packs[1].element == "3 of 3 are longer than 0 steps"

@@ -64,8 +64,12 @@ def _limited(case: Case) -> list[Array | None]:
 
 def _limited_element(case: Case, number: int, index: Index) -> str:
     owner = [item for item in case.operands["gradients"] if isinstance(item, Tensor)][number]
+    return _between(number_text(owner.values[index], owner.dtype), case)
+
+
+def _between(what: str, case: Case) -> str:
     most = number_text(_limit(case))
-    return f"min(max({number_text(owner.values[index], owner.dtype)}, −{most}), {most})"
+    return f"min(max({what}, −{most}), {most})"
 
 
 def _beyond(case: Case) -> str:
@@ -79,7 +83,7 @@ OPS: dict[str, Rule] = {
         _symbols, _total, "gradients, max_norm, norm_type=2.0", element=_element, note=_note
     ),
     "clip_grad_value_": Rule(
-        "min(max(g, −{clip_value}), {clip_value})",
+        lambda case, number: _between("g", case),
         _limited,
         "gradients, clip_value",
         element=_limited_element,

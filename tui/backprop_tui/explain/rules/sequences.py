@@ -21,6 +21,10 @@ def _sequences(case: Case) -> list[Tensor]:
     return [item for item in case.operands["sequences"] if isinstance(item, Tensor)]
 
 
+def _padding(case: Case) -> str:
+    return number_text(float(case.get("padding_value", 0.0)))
+
+
 def _turned(case: Case, by_batch: Array) -> Array:
     return by_batch if case.get("batch_first", False) else np.swapaxes(by_batch, 0, 1)
 
@@ -43,16 +47,15 @@ def _filled_element(case: Case, number: int, index: Index) -> str:
     if case.get("padding_side", "right") == "left":
         step -= max(len(one.values) for one in sequences) - len(owner.values)
     if not 0 <= step < len(owner.values):
-        return f"{number_text(float(case.get('padding_value', 0.0)))} (filled in)"
+        return f"{_padding(case)} (filled in)"
     place = (step, *index[2:])
     name = owner.name or owner.label or f"sequence {which}"
     return f"{ax.digits(owner.values[place], owner.dtype)} (element {at(place)} of {name})"
 
 
 def _filled_text(case: Case, number: int) -> str:
-    return (
-        f"{len(_sequences(case))} sequences side by side, the shorter ones filled up with {{padding_value}}"
-    )
+    many = len(_sequences(case))
+    return f"{many} sequences side by side, the shorter ones filled up with {_padding(case)}"
 
 
 # -- packed ---------------------------------------------------------------------------------------
@@ -71,14 +74,16 @@ def _counts(case: Case) -> Array:
 
 
 _PACK = moved(
-    "step by step the rows of the sequences that are that long",
+    "",
     lambda case, ids: _packed(_counts(case), ids, bool(case["batch_first"])),
     "input, lengths, batch_first",
 )
 
 
 def _pack_text(case: Case, number: int) -> str:
-    return str(_PACK.symbols) if number == 0 else "how many sequences are longer than each step"
+    if number:
+        return "how many sequences are longer than each step"
+    return "step by step the rows of the sequences that are that long"
 
 
 def _pack_element(case: Case, number: int, index: Index) -> Sum | str:
@@ -100,7 +105,7 @@ def _unpacked(case: Case, ids: Array) -> Array:
 
 
 _UNPACK = moved(
-    "the rows back beside each other, shorter sequences filled up with {padding_value}",
+    "",
     _unpacked,
     "input, batch_sizes, batch_first, padding_value, total_length",
     lambda case: case["padding_value"],
@@ -113,7 +118,9 @@ def _lengths(case: Case) -> Array:
 
 
 def _unpack_text(case: Case, number: int) -> str:
-    return str(_UNPACK.symbols) if number == 0 else "how long each sequence is"
+    if number:
+        return "how long each sequence is"
+    return f"the rows side by side again, the shorter ones filled up with {_padding(case)}"
 
 
 def _unpack_element(case: Case, number: int, index: Index) -> Sum | str:
