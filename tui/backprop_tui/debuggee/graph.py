@@ -42,6 +42,11 @@ def standing(tensor: torch.Tensor) -> tuple[bool, bool]:
         return False, True
 
 
+def gathers_gradient(tensor: torch.Tensor) -> bool:
+    """Whether passes add to its ``grad``: a leaf that requires a gradient."""
+    return standing(tensor) == (True, True)
+
+
 def leaves(roots: Any) -> list[torch.Tensor]:
     """The leaves that the roots' gradients can reach."""
     return [node.variable for node in reachable(roots) if is_accumulator(node)]

@@ -73,7 +73,8 @@ def on_cpu(tensor: torch.Tensor) -> torch.Tensor:
 
 def is_plain(tensor: torch.Tensor) -> bool:
     """Whether the memory of a tensor holds its elements one after the other, for this process to read."""
-    return not (keeps_elsewhere(tensor) or private.is_wrapped(tensor)) and _as_they_are(tensor)
+    elsewhere = keeps_elsewhere(tensor) or private.is_wrapped(tensor) or is_freed(tensor)
+    return not elsewhere and _as_they_are(tensor)
 
 
 def _as_they_are(tensor: torch.Tensor) -> bool:
@@ -82,7 +83,6 @@ def _as_they_are(tensor: torch.Tensor) -> bool:
         and tensor.layout is torch.strided
         and tensor.is_contiguous()
         and not (tensor.is_conj() or tensor.is_neg() or private.is_zero_everywhere(tensor))
-        and not is_freed(tensor)
     )
 
 

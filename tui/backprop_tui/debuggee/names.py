@@ -13,7 +13,7 @@ import torch
 
 from backprop_tui.debuggee import private
 from backprop_tui.debuggee.frames import user_frames
-from backprop_tui.debuggee.graph import standing
+from backprop_tui.debuggee.graph import gathers_gradient
 from backprop_tui.debuggee.objects import items
 
 _CONTAINER_DEPTH = 3
@@ -52,7 +52,7 @@ class Names:
 
     def tensor(self, tensor: torch.Tensor) -> str | None:
         """The name of any tensor, None for a temporary."""
-        if isinstance(tensor, torch.nn.Parameter) or standing(tensor) == (True, True):
+        if isinstance(tensor, torch.nn.Parameter) or gathers_gradient(tensor):
             return self._lasting(tensor)
         known = self._known.get(id(tensor))
         if known is not None and known[0]() is tensor:
@@ -124,7 +124,7 @@ class Names:
         if isinstance(value, torch.nn.Module):
             self._enter_module(name, value)
         elif isinstance(value, torch.Tensor):
-            if standing(value) == (True, True):
+            if gathers_gradient(value):
                 self._remember(value, name)
         elif depth and not isinstance(value, (str, bytes, int, float, ModuleType, type)):
             for path, item in items(value):

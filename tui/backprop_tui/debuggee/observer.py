@@ -88,11 +88,10 @@ class Observer(private.FunctionMode):
         stacked = private.stacked(self)
         if stacked:
             private.remove(self)
-        self.engine.quiet += 1
         try:
-            yield
+            with self.engine.quietly():
+                yield
         finally:
-            self.engine.quiet -= 1
             if stacked:
                 private.push_below(self)
 

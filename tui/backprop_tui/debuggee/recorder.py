@@ -12,7 +12,7 @@ import torch
 
 from backprop_tui.debuggee import facts
 from backprop_tui.debuggee.describe import SMALL, describe, in_words, scalar_of, tensors_in
-from backprop_tui.debuggee.graph import standing
+from backprop_tui.debuggee.graph import gathers_gradient
 from backprop_tui.debuggee.names import Names
 from backprop_tui.debuggee.op import Op
 from backprop_tui.debuggee.optable import changes_in_place
@@ -216,7 +216,7 @@ class Recorder:
         """Remember that ``op`` made these tensors. A leaf that it only hands back (``w.flatten(1)`` of a
         matrix) it has not."""
         for tensor in tensors_in(results):
-            handed_back = standing(tensor) == (True, True) and _is_given(tensor, op)
+            handed_back = gathers_gradient(tensor) and _is_given(tensor, op)
             if not handed_back or changes_in_place(op.name):
                 self._made[id(tensor)] = (weakref.ref(tensor), op.time)
 

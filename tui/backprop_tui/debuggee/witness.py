@@ -12,7 +12,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from backprop_tui.debuggee import checkpoint, evidence, evidence_steps, private
 from backprop_tui.debuggee.changes import ChangeError
 from backprop_tui.debuggee.changes.fork import in_fork
-from backprop_tui.debuggee.graph import standing
+from backprop_tui.debuggee.graph import gathers_gradient
 from backprop_tui.debuggee.memory import start_of
 from backprop_tui.debuggee.op import Op
 from backprop_tui.debuggee.recorder import Recorder
@@ -140,7 +140,7 @@ class Witness:
 
     def _source(self, tensor: torch.Tensor, label: _Label | None) -> list[int] | None:
         """Which operation made a tensor; none makes a parameter, though some write into it."""
-        if standing(tensor) == (True, True):
+        if gathers_gradient(tensor):
             return None
         source = self.recorder.source(tensor)
         return label.source if source is None and label is not None else source

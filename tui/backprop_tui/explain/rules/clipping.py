@@ -13,8 +13,12 @@ EPSILON = 1e-6
 """Added to the norm, so that it can be divided by."""
 
 
+def _tensors(case: Case) -> list[Tensor]:
+    return [item for item in case.operands["gradients"] if isinstance(item, Tensor)]
+
+
 def _gradients(case: Case) -> list[Array]:
-    return [item.values for item in case.operands["gradients"] if isinstance(item, Tensor)]
+    return [item.values for item in _tensors(case)]
 
 
 def _norm(values: Sequence[Array], kind: float) -> float:
@@ -63,7 +67,7 @@ def _limited(case: Case) -> list[Array | None]:
 
 
 def _limited_element(case: Case, number: int, index: Index) -> str:
-    owner = [item for item in case.operands["gradients"] if isinstance(item, Tensor)][number]
+    owner = _tensors(case)[number]
     return _between(number_text(owner.values[index], owner.dtype), case)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from backprop_tui.explain.evidence import Array, Tensor
 from backprop_tui.explain.rule import Case, Index, Rule
 from backprop_tui.explain.rules import axes as ax
-from backprop_tui.explain.rules.moving import at, moved, returned
+from backprop_tui.explain.rules.moving import at, moved, place, returned
 from backprop_tui.explain.rules.parts import aliases
 
 # -- together -------------------------------------------------------------------------------------
@@ -34,8 +34,23 @@ def _named(case: Case) -> str:
     return ", ".join(names) + (f", {len(tensors) - 6} more" if len(tensors) > 6 else "")
 
 
-def _name(tensor: Tensor, number: int) -> str:
-    return tensor.name or tensor.label or f"tensor {number}"
+def _name(tensor: Tensor, number: int, kind: str = "tensor") -> str:
+    return tensor.name or tensor.label or f"{kind} {number}"
+
+
+def origin(
+    tensors: Sequence[Tensor], join: Callable[[list[Array]], Array], index: Index, kind: str = "tensor"
+) -> str | None:
+    """Which element of which tensor an element of the joined one is; None if it is −1 in what `join` makes of
+    their numbers: it comes from none. ``kind``: what one without a name is called."""
+    which = int(join([np.full(one.shape, i) for i, one in enumerate(tensors)])[index])
+    if which < 0:
+        return None
+    owner = tensors[which]
+    places = [np.arange(one.values.size).reshape(one.shape) for one in tensors]
+    own = place(int(join(places)[index]), owner.shape)
+    digits = ax.digits(owner.values[own], owner.dtype)
+    return f"{digits} (element {at(own)} of {_name(owner, which, kind)})"
 
 
 def _joined(word: str, join: Join) -> Rule:
@@ -43,14 +58,7 @@ def _joined(word: str, join: Join) -> Rule:
         return [join(case, [one.values for one in _tensors(case)])]
 
     def element(case: Case, number: int, index: Index) -> str:
-        tensors = _tensors(case)
-        owners = [np.full(one.shape, i) for i, one in enumerate(tensors)]
-        places = [np.arange(one.values.size).reshape(one.shape) for one in tensors]
-        which = int(join(case, owners)[index])
-        owner = tensors[which]
-        own = np.unravel_index(int(join(case, places)[index]), owner.shape) if owner.shape else ()
-        digits = ax.digits(owner.values[own], owner.dtype)
-        return f"{digits} (element {at(tuple(int(i) for i in own))} of {_name(owner, which)})"
+        return origin(_tensors(case), lambda arrays: join(case, arrays), index) or ""
 
     return Rule(
         lambda case, number: f"{word} of {_named(case)}" + _along(case),

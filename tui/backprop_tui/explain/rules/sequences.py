@@ -11,8 +11,8 @@ import numpy as np
 
 from backprop_tui.explain.evidence import Array, Tensor
 from backprop_tui.explain.rule import Case, Index, Rule, Sum, number_text
-from backprop_tui.explain.rules import axes as ax
-from backprop_tui.explain.rules.moving import at, moved, returned
+from backprop_tui.explain.rules.joining import origin
+from backprop_tui.explain.rules.moving import moved, returned
 
 # -- filled up ------------------------------------------------------------------------------------
 
@@ -21,41 +21,34 @@ def _sequences(case: Case) -> list[Tensor]:
     return [item for item in case.operands["sequences"] if isinstance(item, Tensor)]
 
 
-def _padding(case: Case) -> str:
-    return number_text(float(case.get("padding_value", 0.0)))
+def _padding(case: Case) -> float:
+    return float(case.get("padding_value", 0.0))
 
 
-def _turned(case: Case, by_batch: Array) -> Array:
-    return by_batch if case.get("batch_first", False) else np.swapaxes(by_batch, 0, 1)
+def _side_by_side(case: Case, arrays: list[Array], fill: float) -> Array:
+    longest = max(map(len, arrays))
+    left = case.get("padding_side", "right") == "left"
+    found = np.full((len(arrays), longest, *arrays[0].shape[1:]), fill)
+    for row, one in zip(found, arrays, strict=True):
+        begin = longest - len(one) if left else 0
+        row[begin : begin + len(one)] = one
+    return found if case.get("batch_first", False) else np.swapaxes(found, 0, 1)
 
 
 def _filled(case: Case) -> list[Array | None]:
-    sequences = _sequences(case)
-    longest = max(len(one.values) for one in sequences)
-    left = case.get("padding_side", "right") == "left"
-    found = np.full((len(sequences), longest, *sequences[0].shape[1:]), float(case.get("padding_value", 0.0)))
-    for row, one in zip(found, sequences, strict=True):
-        begin = longest - len(one.values) if left else 0
-        row[begin : begin + len(one.values)] = one.values
-    return [_turned(case, found)]
+    return [_side_by_side(case, [one.values for one in _sequences(case)], _padding(case))]
 
 
 def _filled_element(case: Case, number: int, index: Index) -> str:
-    sequences = _sequences(case)
-    which, step = (index[0], index[1]) if case.get("batch_first", False) else (index[1], index[0])
-    owner = sequences[which]
-    if case.get("padding_side", "right") == "left":
-        step -= max(len(one.values) for one in sequences) - len(owner.values)
-    if not 0 <= step < len(owner.values):
-        return f"{_padding(case)} (filled in)"
-    place = (step, *index[2:])
-    name = owner.name or owner.label or f"sequence {which}"
-    return f"{ax.digits(owner.values[place], owner.dtype)} (element {at(place)} of {name})"
+    def join(arrays: list[Array]) -> Array:
+        return _side_by_side(case, arrays, -1)
+
+    return origin(_sequences(case), join, index, "sequence") or f"{number_text(_padding(case))} (filled in)"
 
 
 def _filled_text(case: Case, number: int) -> str:
     many = len(_sequences(case))
-    return f"{many} sequences side by side, the shorter ones filled up with {_padding(case)}"
+    return f"{many} sequences side by side, the shorter ones filled up with {number_text(_padding(case))}"
 
 
 # -- packed ---------------------------------------------------------------------------------------
@@ -120,7 +113,7 @@ def _lengths(case: Case) -> Array:
 def _unpack_text(case: Case, number: int) -> str:
     if number:
         return "how long each sequence is"
-    return f"the rows side by side again, the shorter ones filled up with {_padding(case)}"
+    return f"the rows side by side again, the shorter ones filled up with {number_text(_padding(case))}"
 
 
 def _unpack_element(case: Case, number: int, index: Index) -> Sum | str:
