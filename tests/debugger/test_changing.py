@@ -678,3 +678,19 @@ def test_a_change_inside_an_operation_is_undone_by_going_to_its_beginning(
     assert driver.view.changes == () and driver.view.toggles.lr == 0.05
     driver.goto(4, 1)
     assert driver.view.changes == ()
+
+
+def test_an_operation_is_explained_with_the_numbers_that_a_change_right_before_it_gave(
+    driver: Driver, script: Path
+) -> None:
+    """What it will read is taken down at the stop already."""
+    driver.load(script)
+    while driver.stop.next is None or driver.stop.next["name"] != "linear":
+        driver.step()
+    driver.settle()
+    driver.change("set", {"name": "model.weight", "attr": "value", "index": [0, 0], "to": 64.0})
+    driver.step()
+    driver.settle()
+
+    (shown,) = driver.view.explanations
+    assert (shown.symbols, shown.check) == ("x · model.weightᵀ + model.bias", True)

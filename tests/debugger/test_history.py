@@ -212,6 +212,15 @@ def test_a_replay_writes_the_same_points_again() -> None:
     assert len(history.rates) == 2
 
 
+def test_a_point_that_a_replay_tells_otherwise_is_the_new_one() -> None:
+    history = History()
+    history.take(message((4, 0), **POINTS))
+    assert [point["value"] for point in history.losses] == [0.5, 0.25]
+    history.take(message((4, 0), losses=[[3, 2, "/a/train.py:7", 0.75]]))
+
+    assert [point["value"] for point in history.losses] == [0.5, 0.75]
+
+
 def test_after_a_change_the_points_that_lay_ahead_are_gone() -> None:
     history = History()
     history.take(message((4, 0), digests=[[1, 5], [2, 6]], **POINTS))

@@ -15,6 +15,16 @@ def test_a_question_does_not_start_cuda(monkeypatch: pytest.MonkeyPatch) -> None
     assert environment(Program("train.py"))["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1"
 
 
+def test_libraries_start_no_threads_that_would_keep_the_process_from_being_forked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("TOKENIZERS_PARALLELISM", "NUMEXPR_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+
+    found = environment(Program("train.py"))
+    assert (found["TOKENIZERS_PARALLELISM"], found["NUMEXPR_NUM_THREADS"]) == ("false", "1")
+
+
 def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = {
         "PYTORCH_NVML_BASED_CUDA_CHECK": "0",
